@@ -1,0 +1,1 @@
+"""Where agentruns keeps what it knows: the DynamoDB implementations of the stores in `ports`."""

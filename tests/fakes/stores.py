@@ -1,0 +1,319 @@
+"""The stores of `agentruns.ports` in memory. A lock makes each call as atomic as a transaction."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import RLock
+from typing import Any, Generic, TypeVar
+
+from agentruns.errors import (
+    ActivityNotFound,
+    AgentNotFound,
+    ConnectionNotFound,
+    NotFound,
+    OperatorKeyNotFound,
+    ScheduleNotFound,
+    StoreConflict,
+)
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    Agent,
+    Change,
+    Connection,
+    Event,
+    Idempotency,
+    NewEvent,
+    OperatorKey,
+    Page,
+    Run,
+    Schedule,
+)
+from agentruns.ports import ActivityFilter
+from agentruns.store.cursors import decode_cursor, encode_cursor
+
+N = TypeVar("N", Connection, Agent, Schedule)
+
+
+@dataclass(slots=True)
+class _Entry:
+    activity: Activity
+    activity_input: ActivityInput
+    runs: dict[int, Run]
+    events: list[Event]
+
+
+class InMemoryActivityStore:
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._idempotency: dict[tuple[str, str], Idempotency] = {}
+        self._lock = RLock()
+
+    def create(
+        self,
+        activity: Activity,
+        activity_input: ActivityInput,
+        run: Run,
+        events: Sequence[NewEvent],
+        idempotency: Idempotency | None,
+    ) -> None:
+        key = (activity.tenant, activity.activity_id)
+        with self._lock:
+            if key in self._entries:
+                raise StoreConflict(f"activity {activity.activity_id!r} exists")
+            if idempotency is not None:
+                self._take_key(idempotency, activity.created_at)
+            self._entries[key] = _Entry(
+                activity=replace(activity, version=1, last_sequence=len(events)),
+                activity_input=replace(activity_input, context=_as_json(activity_input.context)),
+                runs={run.attempt: _stored_run(run)},
+                events=_numbered(activity, events),
+            )
+
+    def _take_key(self, idempotency: Idempotency, now: datetime) -> None:
+        key = (idempotency.scope, idempotency.key)
+        earlier = self._idempotency.get(key)
+        if earlier is not None and earlier.expires_at > now:
+            raise StoreConflict(f"idempotency key {idempotency.key!r} is taken")
+        self._idempotency[key] = idempotency
+
+    def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
+        with self._lock:
+            found = self._idempotency.get((scope, key))
+        return found if found is not None and found.expires_at > now else None
+
+    def read(self, tenant: str, activity_id: str) -> ActivityRecord:
+        with self._lock:
+            entry = self._entry(tenant, activity_id)
+            runs = tuple(entry.runs[attempt] for attempt in sorted(entry.runs))
+            return ActivityRecord(activity=entry.activity, runs=runs)
+
+    def read_input(self, tenant: str, activity_id: str) -> ActivityInput:
+        with self._lock:
+            return self._entry(tenant, activity_id).activity_input
+
+    def apply(self, change: Change) -> ActivityRecord:
+        activity = change.activity
+        with self._lock:
+            entry = self._entries.get((activity.tenant, activity.activity_id))
+            if entry is None or entry.activity.version != activity.version:
+                raise StoreConflict(f"activity {activity.activity_id!r} moved on")
+            for run in change.runs:
+                _require_version(entry, run)
+            entry.events += _numbered(activity, change.events)
+            entry.activity = replace(
+                activity,
+                version=activity.version + 1,
+                last_sequence=activity.last_sequence + len(change.events),
+            )
+            stored = tuple(_stored_run(run) for run in change.runs)
+            entry.runs.update({run.attempt: run for run in stored})
+            return ActivityRecord(activity=entry.activity, runs=stored)
+
+    def save_run(self, run: Run) -> Run:
+        with self._lock:
+            entry = self._entries.get((run.tenant, run.activity_id))
+            if entry is None:
+                raise StoreConflict(f"run {run.run_id!r} has no activity")
+            _require_version(entry, run)
+            entry.runs[run.attempt] = _stored_run(run)
+            return entry.runs[run.attempt]
+
+    def list_activities(
+        self, tenant: str, activity_filter: ActivityFilter, limit: int, cursor: str | None
+    ) -> Page[Activity]:
+        after = decode_cursor(tenant, activity_filter, cursor) if cursor else None
+        with self._lock:
+            found = [
+                entry.activity
+                for (owner, activity_id), entry in self._entries.items()
+                if owner == tenant
+                and (after is None or activity_id < after)
+                and _matches(entry.activity, activity_filter)
+            ]
+        found.sort(key=lambda activity: activity.activity_id, reverse=True)
+        items = tuple(found[:limit])
+        more = len(found) > limit
+        return Page(
+            items=items,
+            next_cursor=encode_cursor(tenant, activity_filter, items[-1].activity_id)
+            if more
+            else None,
+        )
+
+    def list_events(
+        self, tenant: str, activity_id: str, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        with self._lock:
+            entry = self._entries.get((tenant, activity_id))
+            events = list(entry.events) if entry else []
+        return tuple(event for event in events if event.sequence > after)[:limit]
+
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
+        with self._lock:
+            due = [
+                (run.due_at, run.run_id, run)
+                for entry in self._entries.values()
+                for run in entry.runs.values()
+                if run.due_at is not None and run.due_at <= now
+            ]
+        return tuple(run for _, _, run in sorted(due, key=lambda item: item[:2])[:limit])
+
+    def _entry(self, tenant: str, activity_id: str) -> _Entry:
+        try:
+            return self._entries[tenant, activity_id]
+        except KeyError:
+            raise ActivityNotFound(activity_id) from None
+
+
+def _require_version(entry: _Entry, run: Run) -> None:
+    stored = entry.runs.get(run.attempt)
+    if (stored.version if stored else 0) != run.version:
+        raise StoreConflict(f"run {run.run_id!r} moved on")
+
+
+def _stored_run(run: Run) -> Run:
+    return replace(run, version=run.version + 1, output=_as_json(run.output))
+
+
+def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:
+    return [
+        Event(
+            tenant=activity.tenant,
+            activity_id=activity.activity_id,
+            sequence=sequence,
+            type=event.type,
+            at=event.at,
+            run_id=event.run_id,
+            detail=_as_json(event.detail),
+        )
+        for sequence, event in enumerate(events, activity.last_sequence + 1)
+    ]
+
+
+def _as_json(value: Any) -> Any:
+    """A copy with JSON's types only, as a store gives it back; fails where JSON would."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _matches(activity: Activity, wanted: ActivityFilter) -> bool:
+    return (
+        (wanted.status is None or activity.status is wanted.status)
+        and (wanted.agent_role is None or activity.agent_role == wanted.agent_role)
+        and (wanted.tag is None or wanted.tag in activity.tags)
+    )
+
+
+class _NamedStore(ABC, Generic[N]):
+    """Values by tenant and name; listed by name."""
+
+    not_found: type[NotFound]
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], N] = {}
+
+    def put(self, value: N) -> None:
+        self._values[value.tenant, self._name(value)] = value
+
+    def get(self, tenant: str, name: str) -> N:
+        try:
+            return self._values[tenant, name]
+        except KeyError:
+            raise self.not_found(name) from None
+
+    def list(self, tenant: str) -> tuple[N, ...]:
+        names = sorted(name for owner, name in self._values if owner == tenant)
+        return tuple(self._values[tenant, name] for name in names)
+
+    def delete(self, tenant: str, name: str) -> None:
+        self.get(tenant, name)
+        del self._values[tenant, name]
+
+    @abstractmethod
+    def _name(self, value: N) -> str: ...
+
+
+class InMemoryConnectionStore(_NamedStore[Connection]):
+    not_found = ConnectionNotFound
+
+    def put(self, connection: Connection) -> None:
+        super().put(connection)
+
+    def _name(self, value: Connection) -> str:
+        return value.name
+
+
+class InMemoryScheduleStore(_NamedStore[Schedule]):
+    not_found = ScheduleNotFound
+
+    def put(self, schedule: Schedule) -> None:
+        super().put(schedule)
+
+    def _name(self, value: Schedule) -> str:
+        return value.name
+
+
+class InMemoryAgentStore(_NamedStore[Agent]):
+    not_found = AgentNotFound
+
+    def _name(self, value: Agent) -> str:
+        return value.role
+
+    def put(self, agent: Agent) -> None:
+        super().put(agent)
+
+    def get(self, tenant: str, role: str) -> Agent:
+        return super().get(tenant, role)
+
+    def delete(self, tenant: str, role: str) -> None:
+        super().delete(tenant, role)
+
+
+class InMemoryOperatorKeyStore:
+    def __init__(self) -> None:
+        self._keys: dict[str, OperatorKey] = {}
+
+    def put(self, key: OperatorKey) -> None:
+        self._keys[key.key_id] = key
+
+    def find(self, key_id: str) -> OperatorKey | None:
+        return self._keys.get(key_id)
+
+    def list(self, tenant: str) -> tuple[OperatorKey, ...]:
+        return tuple(self._keys[i] for i in sorted(self._keys) if self._keys[i].tenant == tenant)
+
+    def delete(self, tenant: str, key_id: str) -> None:
+        key = self._keys.get(key_id)
+        if key is None or key.tenant != tenant:
+            raise OperatorKeyNotFound(key_id)
+        del self._keys[key_id]
+
+
+class InMemoryLeaseStore:
+    def __init__(self) -> None:
+        self._leases: dict[str, tuple[str, datetime]] = {}
+        self._lock = RLock()
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl_seconds: float) -> bool:
+        with self._lock:
+            held = self._leases.get(name)
+            if held is not None and held[0] != owner and held[1] > now:
+                return False
+            self._leases[name] = (owner, now + timedelta(seconds=ttl_seconds))
+            return True
+
+    def release(self, name: str, owner: str) -> None:
+        with self._lock:
+            held = self._leases.get(name)
+            if held is not None and held[0] == owner:
+                del self._leases[name]
+
+    def holder(self, name: str) -> str | None:
+        """For a test to look at."""
+        held = self._leases.get(name)
+        return held[0] if held else None
