@@ -69,9 +69,11 @@ class InMemoryActivityStore:
             if idempotency is not None:
                 self._take_key(idempotency, activity.created_at)
             self._entries[key] = _Entry(
-                activity=replace(activity, version=1, last_sequence=len(events)),
+                activity=replace(
+                    activity, version=1, last_sequence=activity.last_sequence + len(events)
+                ),
                 activity_input=replace(activity_input, context=_as_json(activity_input.context)),
-                runs={run.attempt: _stored_run(run)},
+                runs={run.attempt: _stored_run(replace(run, version=0))},
                 events=_numbered(activity, events),
             )
 
@@ -118,8 +120,8 @@ class InMemoryActivityStore:
     def save_run(self, run: Run) -> Run:
         with self._lock:
             entry = self._entries.get((run.tenant, run.activity_id))
-            if entry is None:
-                raise StoreConflict(f"run {run.run_id!r} has no activity")
+            if entry is None or run.attempt not in entry.runs:
+                raise StoreConflict(f"run {run.run_id!r} is not there")
             _require_version(entry, run)
             entry.runs[run.attempt] = _stored_run(run)
             return entry.runs[run.attempt]
@@ -127,7 +129,7 @@ class InMemoryActivityStore:
     def list_activities(
         self, tenant: str, activity_filter: ActivityFilter, limit: int, cursor: str | None
     ) -> Page[Activity]:
-        after = decode_cursor(tenant, activity_filter, cursor) if cursor else None
+        after = decode_cursor(tenant, activity_filter, cursor) if cursor is not None else None
         with self._lock:
             found = [
                 entry.activity

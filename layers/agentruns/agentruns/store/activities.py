@@ -1,0 +1,249 @@
+"""Activities, their runs and their event logs in DynamoDB.
+
+One transition is one transaction: the activity and its runs on condition of the versions they were
+read with, and the events under the next sequence numbers, which the activity's version makes
+gapless. Not here: what a transition is (`lifecycle`), publishing events (the table's stream).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from agentruns.errors import ActivityNotFound
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    Change,
+    Event,
+    Idempotency,
+    NewEvent,
+    Page,
+    Run,
+)
+from agentruns.ports import ActivityFilter
+from agentruns.store import keys
+from agentruns.store.cursors import decode_cursor, encode_cursor
+from agentruns.store.items import (
+    activity_row,
+    event_row,
+    idempotency_row,
+    input_row,
+    read_activity,
+    read_event,
+    read_idempotency,
+    read_input,
+    read_run,
+    run_row,
+)
+from agentruns.store.table import ABSENT, Condition, DynamoDbTable, Put, at_version
+from agentruns.store.values import read_time, to_item, write_time
+
+MAX_LISTING_QUERIES = 5
+FILTERED_PAGE_SIZE = 100
+"""A filtered listing looks at no more than 5 x 100 activities in a call, or 5 x its limit."""
+
+
+class DynamoDbActivityStore:
+    """`agentruns.ports.ActivityStore` on the one table."""
+
+    def __init__(self, table: DynamoDbTable) -> None:
+        self._table = table
+
+    def create(
+        self,
+        activity: Activity,
+        activity_input: ActivityInput,
+        run: Run,
+        events: Sequence[NewEvent],
+        idempotency: Idempotency | None,
+    ) -> None:
+        """An idempotency key that had expired when the activity was created is taken over."""
+        numbered = _number(activity, events)
+        stored = replace(activity, version=1, last_sequence=activity.last_sequence + len(numbered))
+        puts = [
+            Put(row=activity_row(stored), condition=ABSENT),
+            Put(row=input_row(stored, activity_input), condition=ABSENT),
+            Put(row=run_row(replace(run, version=1)), condition=ABSENT),
+            *(Put(row=event_row(event), condition=ABSENT) for event in numbered),
+        ]
+        if idempotency is not None:
+            free = _absent_or_expired(activity.created_at)
+            puts.append(Put(row=idempotency_row(idempotency), condition=free))
+        self._table.put_all(f"activity {activity.activity_id!r} or its key", puts)
+
+    def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
+        row = self._table.get(keys.idempotency_key(scope, key), keys.META)
+        if row is None or read_time(row["expires_at"]) <= now:
+            return None
+        return read_idempotency(row, key)
+
+    def read(self, tenant: str, activity_id: str) -> ActivityRecord:
+        pk = keys.activity_key(tenant, activity_id)
+        rows = self._table.read_range(pk, keys.META, keys.LAST_RUN)
+        if not rows:
+            raise ActivityNotFound(activity_id)
+        runs = tuple(read_run(row) for row in rows[1:])
+        return ActivityRecord(activity=read_activity(rows[0]), runs=runs)
+
+    def read_input(self, tenant: str, activity_id: str) -> ActivityInput:
+        row = self._table.get(keys.activity_key(tenant, activity_id), keys.INPUT)
+        if row is None:
+            raise ActivityNotFound(activity_id)
+        return read_input(row)
+
+    def apply(self, change: Change) -> ActivityRecord:
+        before = change.activity
+        activity = replace(
+            before,
+            version=before.version + 1,
+            last_sequence=before.last_sequence + len(change.events),
+        )
+        runs = tuple(replace(run, version=run.version + 1) for run in change.runs)
+        puts = [
+            Put(row=activity_row(activity), condition=at_version(before.version)),
+            *(
+                Put(
+                    row=run_row(after), condition=at_version(run.version) if run.version else ABSENT
+                )
+                for run, after in zip(change.runs, runs, strict=True)
+            ),
+            *(
+                Put(row=event_row(event), condition=ABSENT)
+                for event in _number(before, change.events)
+            ),
+        ]
+        self._table.put_all(f"activity {before.activity_id!r}", puts)
+        return ActivityRecord(activity=activity, runs=runs)
+
+    def save_run(self, run: Run) -> Run:
+        stored = replace(run, version=run.version + 1)
+        put = Put(row=run_row(stored), condition=at_version(run.version))
+        self._table.put_if(f"run {run.run_id!r}", put)
+        return stored
+
+    def list_activities(
+        self, tenant: str, activity_filter: ActivityFilter, limit: int, cursor: str | None
+    ) -> Page[Activity]:
+        """Eventually consistent: a new activity may be missing for some milliseconds."""
+        query = _listing_query(tenant, activity_filter, limit, cursor)
+        found: list[Activity] = []
+        last_seen: str | None = None
+        for number, (rows, last_key) in enumerate(self._table.query_pages(**query), 1):
+            found += [read_activity(row) for row in rows]
+            last_seen = last_key["listing_sk"] if last_key else None
+            if len(found) > limit or number == MAX_LISTING_QUERIES:
+                break
+        if len(found) > limit:
+            last_seen = found[limit - 1].activity_id
+        return Page(
+            items=tuple(found[:limit]),
+            next_cursor=encode_cursor(tenant, activity_filter, last_seen) if last_seen else None,
+        )
+
+    def list_events(
+        self, tenant: str, activity_id: str, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        if after >= keys.MAX_SEQUENCE:
+            return ()
+        rows = self._table.read_range(
+            keys.activity_key(tenant, activity_id),
+            keys.event_sort_key(max(after, 0) + 1),
+            keys.event_sort_key(keys.MAX_SEQUENCE),
+            limit,
+        )
+        return tuple(read_event(row) for row in rows)
+
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
+        due = [
+            run for shard in range(keys.DUE_SHARDS) for run in self._due_runs_of(shard, now, limit)
+        ]
+        due.sort(key=lambda run: (run.due_at or now, run.run_id))
+        return tuple(due[:limit])
+
+    def _due_runs_of(self, shard: int, now: datetime, limit: int) -> list[Run]:
+        pages = self._table.query_pages(
+            IndexName=keys.DUE,
+            KeyConditionExpression="due_pk = :pk AND due_sk < :end",
+            ExpressionAttributeValues=to_item(
+                {":pk": keys.due_shard_key(shard), ":end": keys.after_due(now)}
+            ),
+            Limit=limit,
+        )
+        runs: list[Run] = []
+        for rows, _ in pages:
+            runs += [read_run(row) for row in rows]
+            if len(runs) >= limit:
+                break
+        return runs[:limit]
+
+
+def _number(activity: Activity, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+    return tuple(
+        Event(
+            tenant=activity.tenant,
+            activity_id=activity.activity_id,
+            sequence=sequence,
+            type=event.type,
+            at=event.at,
+            run_id=event.run_id,
+            detail=event.detail,
+        )
+        for sequence, event in enumerate(events, activity.last_sequence + 1)
+    )
+
+
+def _absent_or_expired(now: datetime) -> Condition:
+    return Condition(
+        expression="attribute_not_exists(pk) OR #expires_at <= :now",
+        names={"#expires_at": "expires_at"},
+        values={":now": write_time(now)},
+    )
+
+
+def _listing_query(
+    tenant: str, activity_filter: ActivityFilter, limit: int, cursor: str | None
+) -> dict[str, Any]:
+    """One more than the limit is asked for: it tells whether this page is the last."""
+    key_condition = "listing_pk = :pk"
+    values: dict[str, str] = {":pk": keys.activities_listing(tenant)}
+    if cursor is not None:
+        key_condition += " AND listing_sk < :after"
+        values[":after"] = decode_cursor(tenant, activity_filter, cursor)
+    conditions, names, wanted = _filter_expression(activity_filter)
+    query: dict[str, Any] = {
+        "IndexName": keys.LISTING,
+        "KeyConditionExpression": key_condition,
+        "ExpressionAttributeValues": to_item(values | wanted),
+        "ScanIndexForward": False,
+        "Limit": limit + 1,
+    }
+    if conditions:
+        query["FilterExpression"] = " AND ".join(conditions)
+        query["ExpressionAttributeNames"] = names
+        query["Limit"] = max(limit + 1, FILTERED_PAGE_SIZE)
+    return query
+
+
+def _filter_expression(
+    activity_filter: ActivityFilter,
+) -> tuple[list[str], Mapping[str, str], dict[str, str]]:
+    conditions: list[str] = []
+    names: dict[str, str] = {}
+    values: dict[str, str] = {}
+    if activity_filter.status is not None:
+        conditions.append("#status = :status")
+        names["#status"] = "status"
+        values[":status"] = activity_filter.status.value
+    if activity_filter.agent_role is not None:
+        conditions.append("#agent_role = :agent_role")
+        names["#agent_role"] = "agent_role"
+        values[":agent_role"] = activity_filter.agent_role
+    if activity_filter.tag is not None:
+        conditions.append("contains(#tags, :tag)")
+        names["#tags"] = "tags"
+        values[":tag"] = activity_filter.tag
+    return conditions, names, values

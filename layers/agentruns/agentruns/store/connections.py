@@ -1,0 +1,61 @@
+"""Connections in DynamoDB: everything but their credentials, which Secrets Manager keeps."""
+
+from __future__ import annotations
+
+from agentruns.errors import ConnectionNotFound
+from agentruns.model import Connection
+from agentruns.store.keys import connections_key
+from agentruns.store.table import DynamoDbTable
+from agentruns.store.values import Row, read_time, write_time
+
+
+class DynamoDbConnectionStore:
+    """`agentruns.ports.ConnectionStore` on the one table; listed by name."""
+
+    def __init__(self, table: DynamoDbTable) -> None:
+        self._table = table
+
+    def put(self, connection: Connection) -> None:
+        self._table.put(_row(connection))
+
+    def get(self, tenant: str, name: str) -> Connection:
+        row = self._table.get(connections_key(tenant), name)
+        if row is None:
+            raise ConnectionNotFound(name)
+        return _connection(row)
+
+    def list(self, tenant: str) -> tuple[Connection, ...]:
+        return tuple(_connection(row) for row in self._table.read_all(connections_key(tenant)))
+
+    def delete(self, tenant: str, name: str) -> None:
+        """Read first: a condition on the delete would call its own repetition `not found`."""
+        self.get(tenant, name)
+        self._table.delete(connections_key(tenant), name)
+
+
+def _row(connection: Connection) -> Row:
+    return {
+        "pk": connections_key(connection.tenant),
+        "sk": connection.name,
+        "tenant": connection.tenant,
+        "name": connection.name,
+        "provider": connection.provider,
+        "region": connection.region,
+        "auth_url": connection.auth_url,
+        "api_url": connection.api_url,
+        "created_at": write_time(connection.created_at),
+        "updated_at": write_time(connection.updated_at),
+    }
+
+
+def _connection(row: Row) -> Connection:
+    return Connection(
+        tenant=row["tenant"],
+        name=row["name"],
+        provider=row["provider"],
+        region=row["region"],
+        auth_url=row["auth_url"],
+        api_url=row["api_url"],
+        created_at=read_time(row["created_at"]),
+        updated_at=read_time(row["updated_at"]),
+    )

@@ -1,0 +1,274 @@
+"""Activities, runs and events as rows, and back. `None` and an empty output are left out.
+
+Explicit on purpose: an attribute's name is a contract with rows that are stored already.
+`tests/contracts` holds every field to the round trip.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    Event,
+    EventType,
+    Evidence,
+    EvidenceSource,
+    Idempotency,
+    LeenaAopAdapter,
+    OnStartUnknown,
+    Priority,
+    Problem,
+    RetryPolicy,
+    Run,
+    Trigger,
+)
+from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.store import keys
+from agentruns.store.values import (
+    Row,
+    read_json,
+    read_optional_time,
+    read_time,
+    write_json,
+    write_optional_time,
+    write_time,
+)
+
+
+def activity_row(activity: Activity) -> Row:
+    return {
+        "pk": keys.activity_key(activity.tenant, activity.activity_id),
+        "sk": keys.META,
+        "listing_pk": keys.activities_listing(activity.tenant),
+        "listing_sk": activity.activity_id,
+        "tenant": activity.tenant,
+        "activity_id": activity.activity_id,
+        "agent_role": activity.agent_role,
+        "adapter": write_json(adapter_to_json(activity.adapter)),
+        "trigger": activity.trigger.value,
+        "status": activity.status.value,
+        "created_at": write_time(activity.created_at),
+        "updated_at": write_time(activity.updated_at),
+        "deadline_at": write_time(activity.deadline_at),
+        "attempt": activity.attempt,
+        "generation": activity.generation,
+        "last_sequence": activity.last_sequence,
+        "version": activity.version,
+        "title": activity.title,
+        "priority": activity.priority.value,
+        "tags": activity.tags,
+        "retry": write_json(retry_to_json(activity.retry)),
+        "on_start_unknown": activity.on_start_unknown.value,
+        "execution_arn": activity.execution_arn,
+        "ended_at": write_optional_time(activity.ended_at),
+        "error": _write_problem(activity.error),
+    }
+
+
+def read_activity(row: Row) -> Activity:
+    return Activity(
+        tenant=row["tenant"],
+        activity_id=row["activity_id"],
+        agent_role=row.get("agent_role"),
+        adapter=adapter_from_json(read_json(row["adapter"])),
+        trigger=Trigger(row["trigger"]),
+        status=ActivityStatus(row["status"]),
+        created_at=read_time(row["created_at"]),
+        updated_at=read_time(row["updated_at"]),
+        deadline_at=read_time(row["deadline_at"]),
+        attempt=row["attempt"],
+        generation=row["generation"],
+        last_sequence=row["last_sequence"],
+        version=row["version"],
+        title=row["title"],
+        priority=Priority(row["priority"]),
+        tags=row["tags"],
+        retry=RetryPolicy(**read_json(row["retry"])),
+        on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
+        execution_arn=row.get("execution_arn"),
+        ended_at=read_optional_time(row.get("ended_at")),
+        error=_read_problem(row.get("error")),
+    )
+
+
+def input_row(activity: Activity, activity_input: ActivityInput) -> Row:
+    return {
+        "pk": keys.activity_key(activity.tenant, activity.activity_id),
+        "sk": keys.INPUT,
+        "message": activity_input.message,
+        "context": write_json(dict(activity_input.context)),
+    }
+
+
+def read_input(row: Row) -> ActivityInput:
+    return ActivityInput(message=row["message"], context=read_json(row["context"]))
+
+
+def run_row(run: Run) -> Row:
+    return {
+        "pk": keys.activity_key(run.tenant, run.activity_id),
+        "sk": keys.run_sort_key(run.attempt),
+        **_due_attributes(run),
+        "tenant": run.tenant,
+        "activity_id": run.activity_id,
+        "run_id": run.run_id,
+        "attempt": run.attempt,
+        "status": run.status.value,
+        "created_at": write_time(run.created_at),
+        "version": run.version,
+        "dispatch_id": run.dispatch_id,
+        "started_at": write_optional_time(run.started_at),
+        "aop_item_id": run.aop_item_id,
+        "provider_request_id": run.provider_request_id,
+        "provider_run_id": run.provider_run_id,
+        "provider_status": run.provider_status,
+        "reference_id": run.reference_id,
+        "initiated_at": write_optional_time(run.initiated_at),
+        "completed_at": write_optional_time(run.completed_at),
+        "status_since": write_optional_time(run.status_since),
+        "polls": run.polls,
+        "failed_checks": run.failed_checks,
+        "last_checked_at": write_optional_time(run.last_checked_at),
+        "next_check_at": write_optional_time(run.next_check_at),
+        "last_problem": _write_problem(run.last_problem),
+        "callback_token": run.callback_token,
+        "due_at": write_optional_time(run.due_at),
+        "ended_at": write_optional_time(run.ended_at),
+        "error": _write_problem(run.error),
+        "output": None if run.output is None else write_json(run.output),
+        "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
+    }
+
+
+def read_run(row: Row) -> Run:
+    output = row.get("output")
+    return Run(
+        tenant=row["tenant"],
+        activity_id=row["activity_id"],
+        run_id=row["run_id"],
+        attempt=row["attempt"],
+        status=RunStatus(row["status"]),
+        created_at=read_time(row["created_at"]),
+        version=row["version"],
+        dispatch_id=row.get("dispatch_id"),
+        started_at=read_optional_time(row.get("started_at")),
+        aop_item_id=row.get("aop_item_id"),
+        provider_request_id=row.get("provider_request_id"),
+        provider_run_id=row.get("provider_run_id"),
+        provider_status=row.get("provider_status"),
+        reference_id=row.get("reference_id"),
+        initiated_at=read_optional_time(row.get("initiated_at")),
+        completed_at=read_optional_time(row.get("completed_at")),
+        status_since=read_optional_time(row.get("status_since")),
+        polls=row["polls"],
+        failed_checks=row["failed_checks"],
+        last_checked_at=read_optional_time(row.get("last_checked_at")),
+        next_check_at=read_optional_time(row.get("next_check_at")),
+        last_problem=_read_problem(row.get("last_problem")),
+        callback_token=row.get("callback_token"),
+        due_at=read_optional_time(row.get("due_at")),
+        ended_at=read_optional_time(row.get("ended_at")),
+        error=_read_problem(row.get("error")),
+        output=None if output is None else read_json(output),
+        evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
+    )
+
+
+def event_row(event: Event) -> Row:
+    return {
+        "pk": keys.activity_key(event.tenant, event.activity_id),
+        "sk": keys.event_sort_key(event.sequence),
+        "tenant": event.tenant,
+        "activity_id": event.activity_id,
+        "sequence": event.sequence,
+        "type": event.type.value,
+        "at": write_time(event.at),
+        "run_id": event.run_id,
+        "detail": write_json(dict(event.detail)),
+    }
+
+
+def read_event(row: Row) -> Event:
+    return Event(
+        tenant=row["tenant"],
+        activity_id=row["activity_id"],
+        sequence=row["sequence"],
+        type=EventType(row["type"]),
+        at=read_time(row["at"]),
+        run_id=row.get("run_id"),
+        detail=read_json(row["detail"]),
+    )
+
+
+def idempotency_row(idempotency: Idempotency) -> Row:
+    """The key itself is kept as a hash only: it is the caller's text."""
+    return {
+        "pk": keys.idempotency_key(idempotency.scope, idempotency.key),
+        "sk": keys.META,
+        "scope": idempotency.scope,
+        "body_sha256": idempotency.body_sha256,
+        "activity_id": idempotency.activity_id,
+        "expires_at": write_time(idempotency.expires_at),
+        "ttl": int(idempotency.expires_at.timestamp()) + 1,
+    }
+
+
+def read_idempotency(row: Row, key: str) -> Idempotency:
+    return Idempotency(
+        scope=row["scope"],
+        key=key,
+        body_sha256=row["body_sha256"],
+        activity_id=row["activity_id"],
+        expires_at=read_time(row["expires_at"]),
+    )
+
+
+def adapter_to_json(adapter: LeenaAopAdapter) -> dict[str, str]:
+    return {"type": adapter.type, "connection": adapter.connection, "aop_id": adapter.aop_id}
+
+
+def adapter_from_json(value: dict[str, str]) -> LeenaAopAdapter:
+    return LeenaAopAdapter(connection=value["connection"], aop_id=value["aop_id"])
+
+
+def retry_to_json(retry: RetryPolicy) -> dict[str, int]:
+    return {"max_attempts": retry.max_attempts, "backoff_seconds": retry.backoff_seconds}
+
+
+def _due_attributes(run: Run) -> Row:
+    if run.due_at is None:
+        return {}
+    return {
+        "due_pk": keys.due_shard_key(keys.due_shard(run.activity_id)),
+        "due_sk": keys.due_sort_key(run.due_at, run.run_id),
+    }
+
+
+def _write_problem(problem: Problem | None) -> str | None:
+    if problem is None:
+        return None
+    return write_json({"code": problem.code, "message": problem.message})
+
+
+def _read_problem(text: str | None) -> Problem | None:
+    return None if text is None else Problem(**read_json(text))
+
+
+def _evidence_to_json(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "source": evidence.source.value,
+        "status": evidence.status.value,
+        "observed_at": write_time(evidence.observed_at),
+        "decided": evidence.decided,
+    }
+
+
+def _evidence_from_json(value: dict[str, Any]) -> Evidence:
+    return Evidence(
+        source=EvidenceSource(value["source"]),
+        status=RunStatus(value["status"]),
+        observed_at=read_time(value["observed_at"]),
+        decided=value["decided"],
+    )

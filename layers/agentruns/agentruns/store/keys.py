@@ -1,0 +1,95 @@
+"""The keys of the one table. Every key of a tenant's row is built from the credential's tenant.
+
+    pk                               sk               row
+    T#<tenant>#ACT#<activity_id>     META             the activity; index `listing`
+                                     INPUT            its message and context, written once
+                                     RUN#<attempt>    a run; index `due` while it has a due_at
+                                     EVT#<sequence>   an event; the table's stream publishes it
+    T#<tenant>#CONNECTIONS           <name>           a connection, without credentials
+    T#<tenant>#AGENTS                <role>           an agent
+    T#<tenant>#SCHEDULES             <name>           what a schedule opens
+    KEY#<key_id>                     META             an operator key's hash; index `listing`
+    IDEM#<scope>#<sha256 of key>     META             an idempotency key; TTL
+    LEASE#<name>                     META             who holds a lease; TTL
+
+Reading an activity is one query from META to RUN#~, which leaves out INPUT and EVT#.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from agentruns.store.values import write_time
+
+META = "META"
+INPUT = "INPUT"
+LAST_RUN = "RUN#~"
+EVENT_PREFIX = "EVT#"
+MAX_SEQUENCE = 9_999_999_999
+DUE_SHARDS = 4
+
+LISTING = "listing"
+DUE = "due"
+
+
+def activity_key(tenant: str, activity_id: str) -> str:
+    return f"T#{tenant}#ACT#{activity_id}"
+
+
+def run_sort_key(attempt: int) -> str:
+    return f"RUN#{attempt:04d}"
+
+
+def event_sort_key(sequence: int) -> str:
+    return f"{EVENT_PREFIX}{sequence:010d}"
+
+
+def connections_key(tenant: str) -> str:
+    return f"T#{tenant}#CONNECTIONS"
+
+
+def agents_key(tenant: str) -> str:
+    return f"T#{tenant}#AGENTS"
+
+
+def schedules_key(tenant: str) -> str:
+    return f"T#{tenant}#SCHEDULES"
+
+
+def operator_key_key(key_id: str) -> str:
+    return f"KEY#{key_id}"
+
+
+def idempotency_key(scope: str, key: str) -> str:
+    return f"IDEM#{scope}#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def lease_key(name: str) -> str:
+    return f"LEASE#{name}"
+
+
+def activities_listing(tenant: str) -> str:
+    return f"T#{tenant}"
+
+
+def operator_keys_listing(tenant: str) -> str:
+    return f"T#{tenant}#KEYS"
+
+
+def due_shard_key(shard: int) -> str:
+    return f"DUE#{shard}"
+
+
+def due_shard(activity_id: str) -> int:
+    """Spreads the due runs of one minute over `DUE_SHARDS` partitions of the index."""
+    return hashlib.sha256(activity_id.encode()).digest()[0] % DUE_SHARDS
+
+
+def due_sort_key(due_at: datetime, run_id: str) -> str:
+    return f"{write_time(due_at)}#{run_id}"
+
+
+def after_due(now: datetime) -> str:
+    """Above every sort key whose time is not after `now`: `$` follows `#`."""
+    return f"{write_time(now)}$"
