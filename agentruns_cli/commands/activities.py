@@ -1,0 +1,359 @@
+"""`start`, `watch`, `list`, `show`, `events`, `cancel`: work given to agents."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from agentruns_cli.describe import activity_in_full, activity_table, event_lines
+from agentruns_cli.errors import ApiUnavailable, NotFound, Problem, UsageFault
+from agentruns_cli.inputs import activity_id_of, parse_context, parse_duration_option
+from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
+from agentruns_cli.session import Session, open_session
+from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
+from agentruns_cli.watching import WatchStyle, watch_to_end
+
+ActivityOrRunId = Annotated[str, typer.Argument(metavar="ID", help="An activity id or a run id.")]
+
+
+class Priority(StrEnum):
+    """Priorities of an activity."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+def start(
+    context: typer.Context,
+    role: Annotated[
+        str | None, typer.Argument(metavar="ROLE", help="Role of the agent that gets the work.")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", metavar="TEXT", help="What to do.")
+    ] = None,
+    context_entries: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            "-c",
+            metavar="ENTRY",
+            help="key=value, key:=JSON, @file.json or @- (stdin); repeatable, later ones win.",
+        ),
+    ] = None,
+    aop: Annotated[
+        str | None,
+        typer.Option("--aop", metavar="AOP_ID", help="Start this AOP instead of an agent."),
+    ] = None,
+    connection: Annotated[
+        str | None,
+        typer.Option("--connection", metavar="NAME", help="Connection to use with --aop."),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="Short name for lists.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Repeatable.")
+    ] = None,
+    priority: Annotated[
+        Priority | None, typer.Option("--priority", help="Default: normal.")
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout", metavar="DURATION", help="Deadline of the activity: 90, 15m, 2h."
+        ),
+    ] = None,
+    on_start_unknown: Annotated[
+        str | None,
+        typer.Option(
+            "--on-start-unknown",
+            metavar="POLICY",
+            help="hold, retry or fail, when nobody knows whether the provider started.",
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="The same key never starts twice. Default: a new one.",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show progress until it ends.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait quietly until it ends.")] = False,
+    wait_timeout: WaitTimeout = None,
+    interval: Interval = 1.0,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Give work to an agent, or start an AOP directly.
+
+    \b
+    agentruns start it_support -m "Reset the VPN" -c user=ada --watch
+    agentruns start --aop vpn_access --connection leena -c @ticket.json
+    """  # noqa: D301  # \b keeps these lines apart in the help
+    body = _start_body(role, aop=aop, connection=connection)
+    if watch and wait:
+        raise UsageFault(
+            "--watch and --wait exclude each other", "one shows progress, the other only the result"
+        )
+    if wait_timeout is not None and not (watch or wait):
+        raise UsageFault(
+            "--wait-timeout says how long to wait", "but neither --watch nor --wait is given"
+        )
+    wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
+    optional = {
+        "message": message,
+        "context": parse_context(context_entries) if context_entries else None,
+        "title": title,
+        "tags": tags or None,
+        "priority": priority.value if priority else None,
+        "timeout_seconds": parse_duration_option("--timeout", timeout),
+        "on_start_unknown": on_start_unknown,
+    }
+    body.update({key: value for key, value in optional.items() if value is not None})
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    answer = _start_once(
+        session, body, idempotency_key or session.surroundings.new_idempotency_key()
+    )
+    activity_id = str(answer.get("activity_id", ""))
+    if not (watch or wait):
+        _print_started(session, answer)
+        return
+    if ids_only:
+        session.screen.data(activity_id)
+    session.screen.chatter(f"Started {activity_id}.")
+    raise typer.Exit(
+        watch_to_end(
+            session,
+            activity_id,
+            style=WatchStyle.PROGRESS if watch else WatchStyle.RESULT,
+            interval_seconds=interval,
+            wait_timeout_seconds=wait_timeout_seconds,
+        )
+    )
+
+
+def watch_activity(
+    context: typer.Context,
+    identifier: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID", help="An activity id or a run id; default: the newest activity."
+        ),
+    ] = None,
+    wait_timeout: WaitTimeout = None,
+    interval: Interval = 1.0,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Follow an activity until it ends or needs a person.
+
+    Exit code: 0 done, 1 failed, 3 cancelled or aborted, 7 needs a person, 124 wait timed out, 130
+    Ctrl-C. Ctrl-C leaves the activity running.
+    """
+    wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    activity_id = activity_id_of(identifier) if identifier else _newest_activity_id(session)
+    if ids_only:
+        session.screen.data(activity_id)
+    raise typer.Exit(
+        watch_to_end(
+            session,
+            activity_id,
+            style=WatchStyle.PROGRESS,
+            interval_seconds=interval,
+            wait_timeout_seconds=wait_timeout_seconds,
+        )
+    )
+
+
+def list_activities(
+    context: typer.Context,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only this status, e.g. in_progress.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="ROLE", help="Only this agent.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only with this tag.")] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100, help="Activities on a page.")
+    ] = 20,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", help="Go on where the last page ended.")
+    ] = None,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """List activities, the newest first."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    filters: dict[str, str | int | None] = {
+        "status": status, "agent_role": agent, "tag": tag, "limit": limit, "cursor": cursor
+    }  # fmt: skip
+    page = session.client.list_activities(filters)
+    if as_json:
+        session.screen.document(page)
+        return
+    activities = [parse_activity(item) for item in page.get("items", [])]
+    if ids_only:
+        for activity in activities:
+            session.screen.data(activity.activity_id)
+    elif activities:
+        session.screen.data(activity_table(activities, session.surroundings.clock.now()))
+    else:
+        session.screen.chatter(
+            "No activities match. Start one: " + session.command_text("start", "--help")
+        )
+    if following := page.get("next_cursor"):
+        session.screen.chatter(f"There are more: add --cursor {following}")
+
+
+def show_activity(
+    context: typer.Context,
+    identifier: ActivityOrRunId,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Show an activity with its runs and events."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    body = session.client.get_activity(activity_id_of(identifier))
+    if as_json:
+        session.screen.document(body)
+        return
+    activity = parse_activity(body)
+    if ids_only:
+        session.screen.data(activity.activity_id)
+        return
+    events = (parse_event(event) for event in _events_of(session, activity, after=0))
+    session.screen.data(activity_in_full(activity, events, session.surroundings.clock.now()))
+
+
+def list_events(
+    context: typer.Context,
+    identifier: ActivityOrRunId,
+    after: Annotated[
+        int, typer.Option("--after", min=0, metavar="SEQ", help="Only later ones.")
+    ] = 0,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Print the events of an activity, or of one run, in order."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    if identifier.startswith("run_"):
+        events = list(session.client.all_events(identifier, after=after))
+    else:
+        events = _events_of(
+            session, parse_activity(session.client.get_activity(identifier)), after=after
+        )
+    if as_json:
+        session.screen.document({"items": events, "next_after": None})
+        return
+    for event, line in zip(events, event_lines(map(parse_event, events)), strict=True):
+        session.screen.data(str(event.get("sequence", "")) if ids_only else line)
+
+
+def cancel_activity(
+    context: typer.Context,
+    identifier: ActivityOrRunId,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Kept with the activity.")
+    ] = None,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Stop following an activity; says honestly whether the provider could be stopped too."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    activity_id = activity_id_of(identifier)
+    answer = session.client.cancel_activity(activity_id, reason=reason)
+    if as_json:
+        session.screen.document(answer)
+        return
+    if ids_only:
+        session.screen.data(activity_id)
+        return
+    session.screen.data(f"{activity_id}  {answer.get('status', '')}")
+    if answer.get("provider_stopped") is not True:
+        session.screen.chatter("The provider was not stopped and may go on with its work.")
+    if detail := answer.get("detail"):
+        session.screen.chatter(str(detail))
+
+
+def _start_body(role: str | None, *, aop: str | None, connection: str | None) -> JsonObject:
+    if role is not None and (aop is not None or connection is not None):
+        raise UsageFault("Two ways to start", "give a ROLE, or --aop with --connection, not both")
+    if role is not None:
+        return {"agent_role": role}
+    if aop is None or connection is None:
+        raise UsageFault(
+            "Nothing to start",
+            "give a ROLE, or --aop AOP_ID with --connection NAME",
+            next_step="See `agentruns agent list` and `agentruns connection list`.",
+        )
+    return {"adapter": {"type": "leena_aop", "connection": connection, "aop_id": aop}}
+
+
+def _start_once(session: Session, body: JsonObject, idempotency_key: str) -> JsonObject:
+    try:
+        return session.client.start_activity(body, idempotency_key=idempotency_key)
+    except ApiUnavailable as error:
+        error.next_step = (
+            "It may have been started all the same. Repeat the command with "
+            f"--idempotency-key {idempotency_key}: it cannot start twice. {error.next_step}"
+        )
+        raise
+
+
+def _print_started(session: Session, answer: JsonObject) -> None:
+    activity_id = str(answer.get("activity_id", ""))
+    if session.screen.as_json:
+        session.screen.document(answer)
+        return
+    if session.screen.ids_only:
+        session.screen.data(activity_id)
+        return
+    session.screen.data(f"{activity_id}  {answer.get('status', '')}  {answer.get('run_id', '')}")
+    session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))
+
+
+def _newest_activity_id(session: Session) -> str:
+    items = session.client.list_activities({"limit": 1}).get("items", [])
+    if not items:
+        problem = Problem(title="There is no activity yet")
+        raise NotFound(problem, next_step="Start one: " + session.command_text("start", "--help"))
+    return str(items[0].get("activity_id", ""))
+
+
+def _events_of(session: Session, activity: Activity, *, after: int) -> list[JsonObject]:
+    """The events of all runs in order, each once: a run's log may tell of its activity too."""
+    by_sequence: dict[int, JsonObject] = {}
+    for run in activity.runs:
+        for event in session.client.all_events(run.run_id, after=after):
+            by_sequence[parse_event(event).sequence] = event
+    return [by_sequence[sequence] for sequence in sorted(by_sequence)]

@@ -1,0 +1,124 @@
+"""`agent set|list|delete`: a role and the adapter that does its work."""
+
+from typing import Annotated
+
+import typer
+
+from agentruns_cli.describe import agent_table
+from agentruns_cli.inputs import parse_duration_option
+from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
+from agentruns_cli.session import open_session
+from agentruns_cli.views import JsonObject
+
+agent_app = typer.Typer(no_args_is_help=True, help="Say which AOP does the work of a role.")
+
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="The agent's role, e.g. it_support.")]
+
+
+@agent_app.command("set")
+def set_agent(
+    context: typer.Context,
+    role: Role,
+    aop: Annotated[
+        str, typer.Option("--aop", metavar="AOP_ID", help="Slug or ObjectId of the AOP.")
+    ],
+    connection: Annotated[
+        str, typer.Option("--connection", metavar="NAME", help="Stored connection to use.")
+    ],
+    enabled: Annotated[
+        bool, typer.Option("--enabled/--disabled", help="Whether it takes new work.")
+    ] = True,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Deadline of an activity: 90, 15m, 2h."),
+    ] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option("--max-attempts", min=1, help="Runs an activity may take.")
+    ] = None,
+    backoff_seconds: Annotated[
+        int | None, typer.Option("--backoff-seconds", min=0, help="Wait before the next run.")
+    ] = None,
+    on_start_unknown: Annotated[
+        str | None,
+        typer.Option(
+            "--on-start-unknown",
+            metavar="POLICY",
+            help="hold, retry or fail, when nobody knows whether the provider started.",
+        ),
+    ] = None,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Create or replace the agent of a role."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    document: JsonObject = {
+        "adapter": {"type": "leena_aop", "connection": connection, "aop_id": aop},
+        "enabled": enabled,
+    }
+    retry = {"max_attempts": max_attempts, "backoff_seconds": backoff_seconds}
+    optional = {
+        "timeout_seconds": parse_duration_option("--timeout", timeout),
+        "on_start_unknown": on_start_unknown,
+        "retry": {key: value for key, value in retry.items() if value is not None} or None,
+    }
+    document.update({key: value for key, value in optional.items() if value is not None})
+    stored = session.client.put_agent(role, document)
+    if as_json:
+        session.screen.document(stored)
+        return
+    session.screen.data(role)
+    session.screen.chatter("Give it work: " + session.command_text("start", role, "-m", "TEXT"))
+
+
+@agent_app.command("list")
+def list_agents(
+    context: typer.Context,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """List the agents."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    page = session.client.list_agents()
+    if as_json:
+        session.screen.document(page)
+        return
+    agents = page.get("items", [])
+    if ids_only:
+        for agent in agents:
+            session.screen.data(str(agent.get("agent_role", "")))
+    elif agents:
+        session.screen.data(agent_table(agents))
+    else:
+        suggestion = session.command_text(
+            "agent", "set", "ROLE", "--aop", "AOP_ID", "--connection", "NAME"
+        )
+        session.screen.chatter(f"No agents yet: {suggestion}")
+
+
+@agent_app.command("delete")
+def delete_agent(
+    context: typer.Context,
+    role: Role,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Delete the agent of a role; its activities stay."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    answer = session.client.delete_agent(role)
+    if as_json:
+        session.screen.document(answer)
+        return
+    session.screen.data(role)
+    session.screen.chatter(f"Agent {role} is deleted.")

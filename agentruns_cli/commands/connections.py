@@ -1,0 +1,215 @@
+"""`connect leena`, `check` and `connection`: credentials for a provider, and whether they work.
+
+Secrets are asked for without echo, or read from standard input; no flag takes one, and none is ever
+printed.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from agentruns_cli.describe import check_lines, connection_table
+from agentruns_cli.errors import UsageFault
+from agentruns_cli.exit_codes import ExitCode
+from agentruns_cli.inputs import read_json_object_from_stdin
+from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
+from agentruns_cli.session import Session, open_session, surroundings_of
+from agentruns_cli.surroundings import Surroundings
+from agentruns_cli.views import JsonObject, parse_checks
+
+LEENA_REGIONS = (
+    "us-east-1",
+    "eu-west-1",
+    "eu-central-1",
+    "canadacentral",
+    "ap-southeast-1",
+    "ap-south-1",
+    "qatarcentral",
+    "me-central2",
+)
+
+connect_app = typer.Typer(
+    no_args_is_help=True, help="Store credentials for a provider and check them."
+)
+connection_app = typer.Typer(no_args_is_help=True, help="List or delete stored connections.")
+
+ConnectionName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")]
+
+
+@connect_app.callback()
+def connect() -> None:
+    """Store credentials for a provider and check them."""
+
+
+@connect_app.command("leena")
+def connect_leena(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")] = "leena",
+    region: Annotated[
+        str | None,
+        typer.Option("--region", help=f"One of {', '.join(LEENA_REGIONS)}; asked for if absent."),
+    ] = None,
+    auth_url: Annotated[
+        str | None,
+        typer.Option("--auth-url", help="Address of the token API instead of the region's."),
+    ] = None,
+    aic_url: Annotated[
+        str | None,
+        typer.Option("--aic-url", help="Address of the AOP API instead of the region's."),
+    ] = None,
+    from_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--from-stdin",
+            help="Read one JSON object: region, client_id, client_secret, username, password and, "
+            "where wanted, base_urls {auth, api}.",
+        ),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Mint a token afterwards.")
+    ] = True,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Store Leena credentials under NAME and check that they mint a token.
+
+    Asks for the client id and secret, the user name and password, and the region. Secrets are never
+    flags; for automation pipe a JSON object in: agentruns connect leena --from-stdin <
+    credentials.json
+    """
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    document = (
+        read_json_object_from_stdin("the document on standard input")
+        if from_stdin
+        else _ask_for_credentials(surroundings_of(context), region)
+    )
+    document = _connection_document(document, region=region, auth_url=auth_url, aic_url=aic_url)
+    stored = session.client.put_connection(name, document)
+    session.screen.chatter(f"Connection {name} is stored.")
+    if check:
+        _check(session, name)
+    elif as_json:
+        session.screen.document(stored)
+    else:
+        session.screen.data(name)
+
+
+def check_connection(
+    context: typer.Context,
+    name: ConnectionName,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Check that a connection's credentials mint a token; exit code 1 if not."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    _check(session, name)
+
+
+@connection_app.command("list")
+def list_connections(
+    context: typer.Context,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """List the stored connections, without their secrets."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    page = session.client.list_connections()
+    if as_json:
+        session.screen.document(page)
+        return
+    connections = page.get("items", [])
+    if ids_only:
+        for connection in connections:
+            session.screen.data(str(connection.get("name", "")))
+    elif connections:
+        session.screen.data(connection_table(connections))
+    else:
+        session.screen.chatter("No connections yet: " + session.command_text("connect", "leena"))
+
+
+@connection_app.command("delete")
+def delete_connection(
+    context: typer.Context,
+    name: ConnectionName,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Delete a connection and its secret."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    answer = session.client.delete_connection(name)
+    if as_json:
+        session.screen.document(answer)
+        return
+    session.screen.data(name)
+    session.screen.chatter(f"Connection {name} is deleted.")
+
+
+def _check(session: Session, name: str) -> None:
+    """Check the connection and print the result; leaves with exit code 1 if a check failed."""
+    answer = session.client.check_connection(name)
+    is_ok = answer.get("ok") is True
+    if session.screen.as_json:
+        session.screen.document(answer)
+    elif session.screen.ids_only:
+        session.screen.data(name)
+    else:
+        session.screen.data(check_lines(parse_checks(answer)))
+    if not is_ok:
+        session.screen.chatter(
+            f"Connection {name} does not work yet. Correct it with: "
+            + session.command_text("connect", "leena", name)
+        )
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _ask_for_credentials(surroundings: Surroundings, region: str | None) -> JsonObject:
+    if not surroundings.terminal.reads_from_a_person():
+        raise UsageFault(
+            "Nobody to ask",
+            "standard input is not a terminal",
+            next_step="Pipe a JSON object in and add --from-stdin.",
+        )
+    return {
+        "client_id": _ask("Client id"),
+        "client_secret": _ask("Client secret", hidden=True),
+        "username": _ask("User name"),
+        "password": _ask("Password", hidden=True),
+        "region": region or _ask(f"Region ({', '.join(LEENA_REGIONS)})"),
+    }
+
+
+def _ask(label: str, *, hidden: bool = False) -> str:
+    return str(typer.prompt(label, hide_input=hidden, err=True))
+
+
+def _connection_document(
+    credentials: Mapping[str, Any], *, region: str | None, auth_url: str | None, aic_url: str | None
+) -> JsonObject:
+    """The body of PUT /v1/connections/{name}; flags win. Validation is the API's."""
+    document = {"provider": "leena", **credentials}
+    if document["provider"] != "leena":
+        raise UsageFault("Not Leena credentials", "the document names another provider")
+    if region:
+        document["region"] = region
+    flagged_urls = {key: url for key, url in (("auth", auth_url), ("api", aic_url)) if url}
+    if flagged_urls:
+        urls = document.get("base_urls")
+        document["base_urls"] = {**(urls if isinstance(urls, dict) else {}), **flagged_urls}
+    return document

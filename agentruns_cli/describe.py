@@ -1,0 +1,196 @@
+"""The API's objects as text for people.
+
+Not here: where the text goes (screen.py), and the display that redraws itself (live.py).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
+from agentruns_cli.screen import one_line, table
+from agentruns_cli.views import Activity, Check, Event, Fault, Run
+
+_LABEL_WIDTH = 16
+_LONGEST_TITLE = 48
+
+
+def activity_table(activities: Sequence[Activity], now: datetime) -> str:
+    """A page of the list as a table."""
+    heads = ("ACTIVITY", "STATUS", "AGENT", "AGE", "TITLE")
+    return table(heads, (_activity_row(activity, now) for activity in activities))
+
+
+def activity_in_full(activity: Activity, events: Iterable[Event], now: datetime) -> str:
+    """One activity in full: its own fields, its runs and its events."""
+    lines = [f"{activity.activity_id}  {activity.status}", *_activity_fields(activity, now)]
+    for run in activity.runs:
+        lines += ["", f"run {run.attempt}  {run.run_id}  {run.status}", *_run_fields(run, now)]
+    lines += ["", "events", *(f"  {line}" for line in event_lines(events))]
+    return "\n".join(lines)
+
+
+def event_lines(events: Iterable[Event]) -> Iterator[str]:
+    """One line per event: sequence, moment, type, run, detail."""
+    for event in events:
+        detail = " ".join(f"{key}={_value(value)}" for key, value in event.detail.items())
+        parts = (
+            f"#{event.sequence:<3}",
+            moment_text(event.at),
+            event.type,
+            event.run_id or "",
+            detail,
+        )
+        yield "  ".join(part for part in parts if part)
+
+
+def progress_line(activity: Activity, now: datetime) -> str:
+    """An activity's state on one line, for a terminal that cannot redraw or for a log."""
+    run = activity.latest_run
+    parts = [moment_text(now), activity.activity_id, activity.status]
+    if run is not None:
+        parts.append(f"run {run.attempt} {run.status}")
+        parts += [f"{label} {value}" for label, value in run.provider_ids]
+        parts.append(f"polls {run.polls}")
+        if run.next_check_at is not None:
+            parts.append(f"next check {until_text(run.next_check_at, now)}")
+    parts.append(f"age {age_text(activity, now)}")
+    fault = fault_of(activity)
+    if fault is not None:
+        parts.append(f"error {fault_text(fault)}")
+    return "  ".join(one_line(part) for part in parts)
+
+
+def age_text(activity: Activity, now: datetime) -> str:
+    """How long the activity lives, or lived."""
+    if activity.created_at is None:
+        return "-"
+    return duration_text((activity.ended_at or now) - activity.created_at)
+
+
+def fault_of(activity: Activity) -> Fault | None:
+    """The activity's error, else its latest run's."""
+    run = activity.latest_run
+    return activity.error or (run.error if run else None)
+
+
+def fault_text(fault: Fault) -> str:
+    """`code: message`."""
+    return f"{fault.code}: {one_line(fault.message)}" if fault.message else fault.code
+
+
+def advice_on(activity: Activity) -> str:
+    """What a person can do about an activity that waits for one or has ended badly; else empty."""
+    run = activity.latest_run
+    if run is not None and run.status == RunStatus.START_UNKNOWN:
+        return (
+            f"It is not known whether the provider started {run.run_id}. Look there for it in the "
+            f"context (agentruns_run_id), then resolve it (POST /v1/runs/{run.run_id}/resolve)."
+        )
+    if run is not None and run.status == RunStatus.PAUSED:
+        return "The run is paused: a person has to act at the provider; then it goes on by itself."
+    if activity.status in (ActivityStatus.BLOCKED, ActivityStatus.FAILED):
+        return f"What happened: agentruns show {activity.activity_id}"
+    return ""
+
+
+def check_lines(checks: Sequence[Check]) -> str:
+    """One line per check of a connection."""
+    width = max((len(check.name) for check in checks), default=0)
+    return "\n".join(
+        f"{'ok' if check.ok else 'FAILED':<6}  {check.name:<{width}}  {one_line(check.detail)}"
+        for check in checks
+    )
+
+
+def agent_table(agents: Sequence[Mapping[str, Any]]) -> str:
+    """The agents as a table."""
+    rows = (
+        (
+            str(agent.get("agent_role", "")),
+            str((agent.get("adapter") or {}).get("type", "")),
+            _adapter_text(agent.get("adapter") or {}),
+            "yes" if agent.get("enabled", True) else "no",
+        )
+        for agent in agents
+    )
+    return table(("ROLE", "ADAPTER", "SETTINGS", "ENABLED"), rows)
+
+
+def connection_table(connections: Sequence[Mapping[str, Any]]) -> str:
+    """The connections as a table."""
+    rows = (
+        tuple(str(connection.get(key) or "-") for key in ("name", "provider", "region"))
+        for connection in connections
+    )
+    return table(("NAME", "PROVIDER", "REGION"), rows)
+
+
+def field_lines(fields: Iterable[tuple[str, str | None]]) -> list[str]:
+    """`  label   value` per field that has a value."""
+    return [f"  {label:<{_LABEL_WIDTH}}{one_line(value)}" for label, value in fields if value]
+
+
+def _activity_row(activity: Activity, now: datetime) -> tuple[str, ...]:
+    title = one_line(activity.title or activity.message or "")
+    shown = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
+    agent = activity.agent_role or str(
+        activity.adapter.get("aop_id") or activity.adapter.get("type") or "-"
+    )
+    return (activity.activity_id, activity.status, agent, age_text(activity, now), shown)
+
+
+def _activity_fields(activity: Activity, now: datetime) -> list[str]:
+    return field_lines(
+        (
+            ("title", activity.title),
+            ("agent", activity.agent_role),
+            ("adapter", _adapter_text(activity.adapter)),
+            ("message", activity.message),
+            ("context", _value(activity.context) if activity.context else None),
+            ("tags", ", ".join(activity.tags)),
+            ("priority", activity.priority),
+            ("created", _moment_and_age(activity.created_at, now)),
+            ("deadline", moment_text(activity.deadline_at) if activity.deadline_at else None),
+            ("ended", _moment_and_age(activity.ended_at, now)),
+            ("age", age_text(activity, now)),
+            ("error", fault_text(activity.error) if activity.error else None),
+        )
+    )
+
+
+def _run_fields(run: Run, now: datetime) -> list[str]:
+    ends = f", next {until_text(run.next_check_at, now)}" if run.next_check_at else ""
+    fields: list[tuple[str, str | None]] = [
+        *run.provider_ids,
+        ("started", _moment_and_age(run.started_at, now)),
+        ("initiated", _moment_and_age(run.initiated_at, now)),
+        ("completed", _moment_and_age(run.completed_at, now)),
+        ("ended", _moment_and_age(run.ended_at, now)),
+        ("polls", f"{run.polls}, last {ago_text(run.last_checked_at, now)}{ends}"),
+        ("error", fault_text(run.error) if run.error else None),
+        ("output", None if run.output is None else _value(run.output)),
+    ]
+    fields += [
+        (
+            "evidence",
+            f"{item.source} {item.status} {moment_text(item.observed_at)}"
+            + (" (decided)" if item.decided else ""),
+        )
+        for item in run.evidence
+    ]
+    return field_lines(fields)
+
+
+def _adapter_text(adapter: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in adapter.items() if key != "type")
+
+
+def _moment_and_age(moment: datetime | None, now: datetime) -> str | None:
+    return None if moment is None else f"{moment_text(moment)} ({ago_text(moment, now)})"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

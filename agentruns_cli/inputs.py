@@ -1,0 +1,87 @@
+"""Input from arguments, files and standard input. Not here: prompts (commands/connections.py)."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from agentruns.errors import RunNotFound
+from agentruns.ids import activity_id_of as activity_id_of_run
+from agentruns_cli.durations import parse_duration_seconds
+from agentruns_cli.errors import UsageFault
+from agentruns_cli.views import JsonObject
+
+_CONTEXT_FORMS = "write key=value, key:=JSON, @file.json, or @- for standard input"
+
+
+def parse_context(arguments: Iterable[str]) -> JsonObject:
+    """The context that repeated `-c` build; a later one wins. UsageFault names the argument."""
+    context: JsonObject = {}
+    for argument in arguments:
+        context.update(_parse_context_argument(argument))
+    return context
+
+
+def read_json_object_from_stdin(what: str) -> JsonObject:
+    """The JSON object on standard input. No error quotes the text: it may hold secrets."""
+    return _json_object(sys.stdin.read(), what)
+
+
+def parse_duration_option(option: str, text: str | None) -> int | None:
+    """Seconds in the value of `option`, or None where it was not given."""
+    if text is None:
+        return None
+    try:
+        return parse_duration_seconds(text)
+    except ValueError as error:
+        raise UsageFault(f"{option} is not usable", str(error)) from error
+
+
+def activity_id_of(identifier: str) -> str:
+    """The activity of an activity id or a run id."""
+    if not identifier.startswith("run_"):
+        return identifier
+    try:
+        return activity_id_of_run(identifier)
+    except RunNotFound as error:
+        detail = "run ids look like run_<26 letters and digits>_<attempt>"
+        raise UsageFault(f"{identifier!r} is not a run id", detail) from error
+
+
+def _parse_context_argument(argument: str) -> JsonObject:
+    if argument == "@-":
+        return read_json_object_from_stdin("-c @-")
+    if argument.startswith("@"):
+        return _json_object(_file_text(argument[1:]), f"-c {argument}")
+    key, separator, value = argument.partition("=")
+    is_json = key.endswith(":")
+    key = key.removesuffix(":")
+    if not separator or not key:
+        raise UsageFault(f"-c {argument!r} is not a context entry", _CONTEXT_FORMS)
+    return {key: _json_value(value, argument) if is_json else value}
+
+
+def _file_text(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageFault(f"-c @{name} cannot be read", reason) from error
+
+
+def _json_value(text: str, argument: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageFault(f"-c {argument!r} is not JSON after :=", str(error)) from error
+
+
+def _json_object(text: str, what: str) -> JsonObject:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageFault(f"{what} is not JSON", str(error)) from error
+    if not isinstance(value, dict):
+        raise UsageFault(f"{what} is not a JSON object", f"it is of type {type(value).__name__}")
+    return value

@@ -1,0 +1,229 @@
+"""The API's objects as the command reads them: parsed once, unknown fields and statuses tolerated.
+
+An older command must follow a newer server, so a status is kept as the text that came. Not here:
+the wire (client.py) and the layout (describe.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why an activity or a run failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One observation of how a run ended."""
+
+    source: str
+    status: str
+    observed_at: datetime | None
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt at an activity."""
+
+    run_id: str
+    attempt: int
+    status: str
+    aop_item_id: str | None
+    provider_run_id: str | None
+    reference_id: str | None
+    provider_request_id: str | None
+    created_at: datetime | None
+    started_at: datetime | None
+    initiated_at: datetime | None
+    completed_at: datetime | None
+    ended_at: datetime | None
+    polls: int
+    last_checked_at: datetime | None
+    next_check_at: datetime | None
+    error: Fault | None
+    output: Any
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def provider_ids(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of label and id, only those that are known."""
+        pairs = (
+            ("item", self.aop_item_id),
+            ("provider run", self.provider_run_id),
+            ("reference", self.reference_id),
+            ("provider request", self.provider_request_id),
+        )
+        return tuple((label, value) for label, value in pairs if value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """A piece of work given to an agent, with its runs where the API sent them."""
+
+    activity_id: str
+    agent_role: str | None
+    adapter: Mapping[str, Any]
+    title: str | None
+    message: str | None
+    context: Mapping[str, Any]
+    tags: tuple[str, ...]
+    priority: str | None
+    status: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    deadline_at: datetime | None
+    ended_at: datetime | None
+    error: Fault | None
+    generation: int | None
+    runs: tuple[Run, ...]
+
+    @property
+    def latest_run(self) -> Run | None:
+        """The run of the highest attempt, or None before the first."""
+        return max(self.runs, key=lambda run: run.attempt, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of an activity's log."""
+
+    sequence: int
+    type: str
+    at: datetime | None
+    run_id: str | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One step of a connection's check."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def parse_activity(body: Mapping[str, Any]) -> Activity:
+    """An activity as `GET /v1/activities/{id}` and the list's items show it."""
+    return Activity(
+        activity_id=_text(body.get("activity_id")) or "",
+        agent_role=_text(body.get("agent_role")),
+        adapter=_mapping(body.get("adapter")),
+        title=_text(body.get("title")),
+        message=_text(body.get("message")),
+        context=_mapping(body.get("context")),
+        tags=tuple(str(tag) for tag in _sequence(body.get("tags"))),
+        priority=_text(body.get("priority")),
+        status=_text(body.get("status")) or "",
+        created_at=_moment(body.get("created_at")),
+        updated_at=_moment(body.get("updated_at")),
+        deadline_at=_moment(body.get("deadline_at")),
+        ended_at=_moment(body.get("ended_at")),
+        error=_fault(body.get("error")),
+        generation=_number(body.get("generation")),
+        runs=tuple(parse_run(run) for run in _objects(body.get("runs"))),
+    )
+
+
+def parse_run(body: Mapping[str, Any]) -> Run:
+    """A run as it stands in an activity's `runs`."""
+    return Run(
+        run_id=_text(body.get("run_id")) or "",
+        attempt=_number(body.get("attempt")) or 0,
+        status=_text(body.get("status")) or "",
+        aop_item_id=_text(body.get("aop_item_id")),
+        provider_run_id=_text(body.get("provider_run_id")),
+        reference_id=_text(body.get("reference_id")),
+        provider_request_id=_text(body.get("provider_request_id")),
+        created_at=_moment(body.get("created_at")),
+        started_at=_moment(body.get("started_at")),
+        initiated_at=_moment(body.get("initiated_at")),
+        completed_at=_moment(body.get("completed_at")),
+        ended_at=_moment(body.get("ended_at")),
+        polls=_number(body.get("polls")) or 0,
+        last_checked_at=_moment(body.get("last_checked_at")),
+        next_check_at=_moment(body.get("next_check_at")),
+        error=_fault(body.get("error")),
+        output=body.get("output"),
+        evidence=tuple(_evidence(item) for item in _objects(body.get("evidence"))),
+    )
+
+
+def parse_event(body: Mapping[str, Any]) -> Event:
+    """An event as `GET /v1/runs/{run_id}/events` shows it."""
+    return Event(
+        sequence=_number(body.get("sequence")) or 0,
+        type=_text(body.get("type")) or "",
+        at=_moment(body.get("at")),
+        run_id=_text(body.get("run_id")),
+        detail=_mapping(body.get("detail")),
+    )
+
+
+def parse_checks(body: Mapping[str, Any]) -> tuple[Check, ...]:
+    """The steps of `POST /v1/connections/{name}/check`."""
+    return tuple(
+        Check(
+            name=_text(check.get("name")) or "",
+            ok=check.get("ok") is True,
+            detail=_text(check.get("detail")) or "",
+        )
+        for check in _objects(body.get("checks"))
+    )
+
+
+def parse_moment(text: str) -> datetime | None:
+    """An ISO 8601 moment as aware UTC, one without an offset taken as UTC; None if unreadable."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _evidence(body: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        source=_text(body.get("source")) or "",
+        status=_text(body.get("status")) or "",
+        observed_at=_moment(body.get("observed_at")),
+        decided=body.get("decided") is True,
+    )
+
+
+def _fault(value: object) -> Fault | None:
+    if not isinstance(value, Mapping):
+        return None
+    return Fault(code=_text(value.get("code")) or "", message=_text(value.get("message")) or "")
+
+
+def _moment(value: object) -> datetime | None:
+    return parse_moment(value) if isinstance(value, str) else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _objects(value: object) -> Sequence[Mapping[str, Any]]:
+    return [item for item in _sequence(value) if isinstance(item, Mapping)]

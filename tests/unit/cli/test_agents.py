@@ -1,0 +1,78 @@
+"""`agent set|list|delete`."""
+
+from tests.unit.cli.operator_api import a_problem
+
+AGENT = {
+    "agent_role": "it_support",
+    "adapter": {"type": "leena_aop", "connection": "leena", "aop_id": "vpn_access"},
+    "enabled": False,
+}
+SET = ("agent", "set", "it_support", "--aop", "vpn_access", "--connection", "leena")
+
+
+def test_an_agent_is_an_adapter_with_settings(cli, api):
+    api.answers("PUT", "/v1/agents/it_support", AGENT)
+
+    outcome = cli.run(
+        *SET, "--disabled", "--timeout", "2h", "--max-attempts", "3", "--backoff-seconds", "10",
+        "--on-start-unknown", "fail",
+    )  # fmt: skip
+
+    assert outcome.exit_code == 0
+    assert api.last_body == {
+        "adapter": AGENT["adapter"],
+        "enabled": False,
+        "timeout_seconds": 7200,
+        "retry": {"max_attempts": 3, "backoff_seconds": 10},
+        "on_start_unknown": "fail",
+    }
+    assert outcome.stdout == "it_support\n"
+
+
+def test_settings_that_were_not_given_are_left_to_the_api(cli, api):
+    api.answers("PUT", "/v1/agents/it_support", AGENT)
+
+    assert cli.run(*SET, "--json").document == AGENT
+    assert api.last_body == {"adapter": AGENT["adapter"], "enabled": True}
+
+
+def test_an_agent_without_an_aop_is_a_usage_error(cli, api):
+    outcome = cli.run("agent", "set", "it_support", "--connection", "leena")
+
+    assert outcome.exit_code == 2
+    assert "--aop" in outcome.stderr
+
+
+def test_agents_are_listed_in_every_form(cli, api):
+    page = {"items": [AGENT]}
+    api.answers("GET", "/v1/agents", page)
+
+    assert cli.run("agent", "list").stdout.splitlines()[1].split() == [
+        "it_support", "leena_aop", "connection=leena", "aop_id=vpn_access", "no",
+    ]  # fmt: skip
+    assert cli.run("agent", "list", "--json").document == page
+    assert cli.run("agent", "list", "-q").stdout == "it_support\n"
+
+
+def test_no_agents_say_how_to_make_one(cli, api):
+    api.answers("GET", "/v1/agents", {"items": []})
+
+    assert "agentruns agent set ROLE" in cli.run("agent", "list").stderr
+
+
+def test_an_agent_is_deleted(cli, api):
+    api.answers("DELETE", "/v1/agents/it_support", {"agent_role": "it_support"})
+
+    assert cli.run("agent", "delete", "it_support").stdout == "it_support\n"
+    assert cli.run("agent", "delete", "it_support", "--json").document == {
+        "agent_role": "it_support"
+    }
+
+
+def test_deleting_an_unknown_agent_says_where_to_look(cli, api):
+    api.refuses("DELETE", "/v1/agents/nope", a_problem(404, "No such agent"))
+
+    outcome = cli.run("agent", "delete", "nope")
+
+    assert outcome.exit_code == 5
+    assert "agentruns agent list" in outcome.stderr
