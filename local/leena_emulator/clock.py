@@ -14,6 +14,7 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
+    """The machine's clock."""
     return datetime.now(UTC)
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import InvalidField
+from local.leena_emulator.errors import InvalidField
 
 
 class Fields:
@@ -84,6 +84,7 @@ class Fields:
 
 
 def require_list(document: Any, path: str) -> list[Any]:
+    """`document` itself. Raises InvalidField, naming `path`."""
     if not isinstance(document, list):
         raise InvalidField(path, "must be a JSON list")
     return document

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import InvalidField, InvalidRequestBody, RequestRefused
+from local.leena_emulator.errors import InvalidField, InvalidRequestBody, RequestRefused
 
 MAXIMUM_BODY_BYTES = 1024 * 1024
 
@@ -101,6 +101,7 @@ Delivery = Reply | StreamedReply | Silence | Hangup | Reset
 
 
 def json_reply(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """An answer with `document` as its JSON body."""
     return Reply(status=status, body=json.dumps(document).encode(), headers=dict(headers or {}))
 
 

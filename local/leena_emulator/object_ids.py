@@ -7,12 +7,13 @@ import itertools
 import re
 import secrets
 
-from .clock import Clock
+from local.leena_emulator.clock import Clock
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 
 
 def is_object_id(text: str) -> bool:
+    """24 hexadecimal digits, of either case."""
     return _OBJECT_ID.fullmatch(text) is not None
 
 

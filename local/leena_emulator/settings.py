@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .errors import CredentialsFileUnusable, InvalidField
-from .fields import Fields, require_list
+from local.leena_emulator.errors import CredentialsFileUnusable, InvalidField
+from local.leena_emulator.fields import Fields, require_list
 
 EXECUTE_SCOPE = "aic.aop_execute"
 MAXIMUM_EXPIRES_IN_SECONDS = 10 * 365 * 24 * 3600
@@ -71,9 +71,7 @@ def read_credentials(path: Path) -> Credentials:
     except (OSError, ValueError) as exc:
         raise CredentialsFileUnusable(f"{path} cannot be read as JSON") from exc
     missing = [
-        name
-        for name in _CREDENTIAL_NAMES
-        if not isinstance(document, dict) or name not in document
+        name for name in _CREDENTIAL_NAMES if not isinstance(document, dict) or name not in document
     ]
     if missing:
         raise CredentialsFileUnusable(f"{path} lacks {', '.join(missing)}")

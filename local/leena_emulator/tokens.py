@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import jwt
 
-from .clock import Clock
-from .errors import RequestRefused
-from .settings import EmulatorSettings
+from local.leena_emulator.clock import Clock
+from local.leena_emulator.errors import RequestRefused
+from local.leena_emulator.settings import EmulatorSettings
 
 _ALGORITHM = "HS256"
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

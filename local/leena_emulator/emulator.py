@@ -1,0 +1,117 @@
+"""The emulator as one object: the composition root, used by the program and by tests alike."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from local.leena_emulator.clock import Clock, utc_now
+from local.leena_emulator.faults import FaultScript, fault_rule
+from local.leena_emulator.http_server import EmulatorServer
+from local.leena_emulator.items import ItemStore
+from local.leena_emulator.ledger import Ledger
+from local.leena_emulator.scenarios import Aop, AopCatalogue
+from local.leena_emulator.settings import EmulatorSettings
+from local.leena_emulator.state import EmulatorState
+from local.leena_emulator.tokens import TokenMint
+
+
+class LeenaEmulator:
+    """A Leena emulator in a thread of this process.
+
+    >>> with LeenaEmulator() as leena:
+    ...     leena.add_fault(operation="execute", kind="status", status=503, times=1)
+    ...     run_the_client_against(leena.url)
+    ...     assert len(leena.ledger.executes()) == 1
+
+    Bound to its port from the construction on, serving between `start` and `stop`.
+    Raises OSError if the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock = utc_now,
+        settings: EmulatorSettings | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self._state = EmulatorState(clock=clock, settings=settings or EmulatorSettings())
+        self._server = EmulatorServer((host, port), self._state, verbose=verbose)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of all endpoints, without a trailing slash."""
+        return f"http://{self._server.server_name}:{self._server.server_port}"
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._state.ledger
+
+    @property
+    def faults(self) -> FaultScript:
+        return self._state.faults
+
+    @property
+    def items(self) -> ItemStore:
+        return self._state.items
+
+    @property
+    def aops(self) -> AopCatalogue:
+        return self._state.aops
+
+    @property
+    def tokens(self) -> TokenMint:
+        return self._state.tokens
+
+    @property
+    def settings(self) -> EmulatorSettings:
+        return self._state.settings
+
+    def change_settings(self, **document: Any) -> EmulatorSettings:
+        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
+        return self._state.change_settings(document)
+
+    def add_fault(self, **document: Any) -> int:
+        """The fields of one fault rule; gives its id. Raises InvalidField."""
+        return self.faults.add(fault_rule(self.aops, **document))[0]
+
+    def define_aop(self, aop_id: str, phases: list[dict[str, Any]], **document: Any) -> Aop:
+        """The fields of `PUT /_emulator/aops/{aop_id}`. Raises InvalidField."""
+        return self.aops.define_from_document(aop_id, {"phases": phases, **document})[0]
+
+    def reset(self) -> None:
+        self._state.reset()
+
+    def start(self) -> Self:
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="leena-emulator",
+            daemon=True,
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends at once; what hangs is cut."""
+        if self._thread is None:
+            self._server.server_close()
+            return
+        self._server.stop()
+        self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

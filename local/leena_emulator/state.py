@@ -1,0 +1,49 @@
+"""Everything one emulator remembers, in one place. It knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from local.leena_emulator.clock import Clock
+from local.leena_emulator.faults import FaultScript
+from local.leena_emulator.items import ItemStore
+from local.leena_emulator.ledger import Ledger
+from local.leena_emulator.scenarios import AopCatalogue
+from local.leena_emulator.settings import EmulatorSettings, change_settings
+from local.leena_emulator.tokens import TokenMint
+
+
+class EmulatorState:
+    """Each part guards itself against concurrent use."""
+
+    def __init__(self, *, clock: Clock, settings: EmulatorSettings) -> None:
+        self.clock = clock
+        self.started_at = clock()
+        self.tokens = TokenMint(clock)
+        self.aops = AopCatalogue()
+        self.items = ItemStore(clock)
+        self.ledger = Ledger(clock)
+        self.faults = FaultScript()
+        self._lock = threading.Lock()
+        self._settings_at_start = settings
+        self._settings = settings
+
+    @property
+    def settings(self) -> EmulatorSettings:
+        return self._settings
+
+    def change_settings(self, document: Any) -> EmulatorSettings:
+        """Takes over the fields of `document`. Raises InvalidField and then changes nothing."""
+        with self._lock:
+            self._settings = change_settings(self._settings, document)
+            return self._settings
+
+    def reset(self) -> None:
+        """Back to the start: no items, ledger, faults or own AOPs. Tokens stay valid."""
+        self.faults.clear()
+        self.items.clear()
+        self.ledger.clear()
+        self.aops.restore_ready_ones()
+        with self._lock:
+            self._settings = self._settings_at_start
