@@ -1,0 +1,251 @@
+"""Opening and cancelling activities: the one way in, whatever the trigger.
+
+The activity is stored first, together with its idempotency key and first run, then its execution is
+started. A crash between the two leaves a queued activity that the sweeper starts. Not here: what an
+execution does with it (`runs`, `aop`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from agentruns import lifecycle
+from agentruns.errors import (
+    ActivityEnded,
+    AgentDisabled,
+    AgentNotFound,
+    ConnectionNotFound,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    RequestInFlight,
+    StoreConflict,
+)
+from agentruns.ids import execution_name, new_activity_id, run_id_for
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    ActivityRequest,
+    Agent,
+    Change,
+    Idempotency,
+    Run,
+    Trigger,
+)
+from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
+from agentruns.statuses import ActivityStatus
+from agentruns.transact import transact
+
+IDEMPOTENCY_LIFE = timedelta(hours=24)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The same for the first request with a key and for every repeat of it."""
+
+    activity_id: str
+    run_id: str
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptActivity:
+    """Store an activity once per idempotency key and start its execution."""
+
+    activities: ActivityStore
+    agents: AgentStore
+    connections: ConnectionStore
+    executions: Executions
+    clock: Clock
+
+    def __call__(
+        self,
+        tenant: str,
+        request: ActivityRequest,
+        *,
+        trigger: Trigger,
+        idempotency_key: str | None,
+        execution_arn: str | None = None,
+    ) -> Accepted:
+        """`execution_arn`: the execution that asks, where a schedule has started one already.
+
+        InvalidRequest for an unknown agent or connection; AgentDisabled; IdempotencyKeyReused
+        for the same key with another body; RequestInFlight where a twin is being stored.
+        Nothing is stored for a request that is refused.
+        """
+        now = self.clock()
+        scope = f"{tenant}#{trigger.value}"
+        body_sha256 = _body_sha256(request)
+        if idempotency_key is not None:
+            earlier = self.activities.find_idempotency(scope, idempotency_key, now)
+            if earlier is not None:
+                return _repeat(earlier, body_sha256)
+        activity = self._activity(tenant, request, trigger, execution_arn, now)
+        run = lifecycle.first_run(activity)
+        try:
+            self.activities.create(
+                activity,
+                ActivityInput(message=request.message, context=request.context),
+                run,
+                (lifecycle.opened(activity, run),),
+                _idempotency(scope, idempotency_key, body_sha256, activity, now),
+            )
+        except StoreConflict as conflict:
+            if idempotency_key is None:
+                raise
+            twin = self.activities.find_idempotency(scope, idempotency_key, now)
+            if twin is None:
+                raise RequestInFlight(idempotency_key) from conflict
+            return _repeat(twin, body_sha256)
+        if execution_arn is None:
+            start_execution(self.executions, activity)
+        return Accepted(activity_id=activity.activity_id, run_id=run.run_id, repeated=False)
+
+    def _activity(
+        self,
+        tenant: str,
+        request: ActivityRequest,
+        trigger: Trigger,
+        execution_arn: str | None,
+        now: datetime,
+    ) -> Activity:
+        agent = self._agent(tenant, request, now)
+        timeout_seconds = request.timeout_seconds or agent.timeout_seconds
+        return Activity(
+            tenant=tenant,
+            activity_id=new_activity_id(now),
+            agent_role=request.agent_role,
+            adapter=agent.adapter,
+            trigger=trigger,
+            status=ActivityStatus.QUEUED,
+            created_at=now,
+            updated_at=now,
+            deadline_at=now + timedelta(seconds=timeout_seconds),
+            title=request.title,
+            priority=request.priority,
+            tags=request.tags,
+            retry=agent.retry,
+            on_start_unknown=request.on_start_unknown or agent.on_start_unknown,
+            execution_arn=execution_arn,
+        )
+
+    def _agent(self, tenant: str, request: ActivityRequest, now: datetime) -> Agent:
+        """The named agent, or one made of the inline adapter and the usual settings."""
+        if request.adapter is not None:
+            agent = Agent(
+                tenant=tenant, role="", adapter=request.adapter, created_at=now, updated_at=now
+            )
+            field = "adapter.connection"
+        else:
+            field = "agent_role"
+            try:
+                agent = self.agents.get(tenant, request.agent_role or "")
+            except AgentNotFound as error:
+                raise InvalidRequest([(field, f"{error}; see GET /v1/agents")]) from error
+        if not agent.enabled:
+            raise AgentDisabled(agent.role)
+        try:
+            self.connections.get(tenant, agent.adapter.connection)
+        except ConnectionNotFound as error:
+            raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error
+        return agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """`provider_stopped` is False where the provider has no way to stop what it began."""
+
+    record: ActivityRecord
+    provider_stopped: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelActivity:
+    """End an activity by hand: first the row, then the execution. Repeating it changes nothing."""
+
+    activities: ActivityStore
+    executions: Executions
+    clock: Clock
+
+    def __call__(self, tenant: str, activity_id: str, reason: str) -> Cancelled:
+        """ActivityNotFound; ActivityEnded where it ended otherwise."""
+        now = self.clock()
+
+        def decide(record: ActivityRecord) -> Change | None:
+            status = record.activity.status
+            if status is ActivityStatus.CANCELLED:
+                return None
+            if status.is_terminal:
+                raise ActivityEnded(activity_id, status)
+            return lifecycle.cancel(record, reason, now)
+
+        record = transact(self.activities, tenant, activity_id, decide)
+        if record.activity.execution_arn is not None:
+            self.executions.stop(record.activity.execution_arn, "cancelled by an operator")
+        stopped, detail = _what_the_provider_does(record.current_run)
+        return Cancelled(record=record, provider_stopped=stopped, detail=detail)
+
+
+def start_execution(executions: Executions, activity: Activity) -> None:
+    """Start the execution of an activity's generation; where that fails the sweeper will."""
+    try:
+        executions.start(
+            execution_name(activity.activity_id, activity.generation),
+            {
+                "tenant": activity.tenant,
+                "activity_id": activity.activity_id,
+                "generation": activity.generation,
+            },
+        )
+    except Exception:  # the activity is stored: refusing it now would be a lie
+        logger.exception("execution_not_started", extra={"activity_id": activity.activity_id})
+
+
+def _idempotency(
+    scope: str, key: str | None, body_sha256: str, activity: Activity, now: datetime
+) -> Idempotency | None:
+    if key is None:
+        return None
+    return Idempotency(
+        scope=scope,
+        key=key,
+        body_sha256=body_sha256,
+        activity_id=activity.activity_id,
+        expires_at=now + IDEMPOTENCY_LIFE,
+    )
+
+
+def _repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
+    if earlier.body_sha256 != body_sha256:
+        raise IdempotencyKeyReused(earlier.key)
+    return Accepted(
+        activity_id=earlier.activity_id,
+        run_id=run_id_for(earlier.activity_id, 1),
+        repeated=True,
+    )
+
+
+def _body_sha256(request: ActivityRequest) -> str:
+    canonical = json.dumps(asdict(request), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _what_the_provider_does(run: Run) -> tuple[bool, str]:
+    if run.aop_item_id is not None:
+        return False, (
+            f"cancel_unsupported: Leena AI has no call to stop an AOP; item {run.aop_item_id} goes "
+            "on there. Abort it in the Leena AI dashboard if it must stop"
+        )
+    if run.dispatch_id is not None:
+        return False, (
+            "cancel_unsupported: the start was sent and its answer is not known; look for "
+            f"agentruns_run_id {run.run_id} in Leena AI"
+        )
+    return True, "the provider had not been asked to start it"

@@ -1,0 +1,71 @@
+"""Agents: the roles that activities are given to, and how each is carried out.
+
+Not here: starting anything. Reading, listing and deleting are the store's own calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentruns.errors import AgentNotFound, ConnectionNotFound, InvalidRequest
+from agentruns.model import Agent, LeenaAopAdapter, OnStartUnknown, RetryPolicy
+from agentruns.ports import AgentStore, Clock, ConnectionStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """What an operator sets on an agent."""
+
+    adapter: LeenaAopAdapter
+    enabled: bool = True
+    retry: RetryPolicy = RetryPolicy()
+    timeout_seconds: int = 86_400
+    on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAgent:
+    """Create or replace an agent. Activities that run keep the settings they were opened with."""
+
+    agents: AgentStore
+    connections: ConnectionStore
+    clock: Clock
+
+    def __call__(self, tenant: str, role: str, settings: AgentSettings) -> Agent:
+        """InvalidRequest for an unknown connection."""
+        require_connection(self.connections, tenant, settings.adapter, "adapter.connection")
+        now = self.clock()
+        agent = Agent(
+            tenant=tenant,
+            role=role,
+            adapter=settings.adapter,
+            created_at=self._created_at(tenant, role) or now,
+            updated_at=now,
+            enabled=settings.enabled,
+            retry=settings.retry,
+            timeout_seconds=settings.timeout_seconds,
+            on_start_unknown=settings.on_start_unknown,
+        )
+        self.agents.put(agent)
+        logger.info("agent_stored", extra={"tenant": tenant, "agent_role": role})
+        return agent
+
+    def _created_at(self, tenant: str, role: str) -> datetime | None:
+        try:
+            return self.agents.get(tenant, role).created_at
+        except AgentNotFound:
+            return None
+
+
+def require_connection(
+    connections: ConnectionStore, tenant: str, adapter: LeenaAopAdapter, field: str
+) -> None:
+    """InvalidRequest that names `field` where the adapter's connection does not exist."""
+    try:
+        connections.get(tenant, adapter.connection)
+    except ConnectionNotFound as error:
+        raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error

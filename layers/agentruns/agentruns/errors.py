@@ -1,0 +1,377 @@
+"""Every error agentruns raises on purpose.
+
+The branches say what the caller does next; the leaves name the fact.
+
+    AgentrunsError
+    ├── TransientError                 try again later; nothing was done
+    │   ├── UpstreamUnavailable        refused, DNS, TLS, 429, 5xx, a timed-out read
+    │   ├── UpstreamUnreadable         an answer that is not the JSON it should be
+    │   ├── MintInProgress             another container holds the lease and is slow
+    │   └── StoreContention            lost the race for a row too many times
+    ├── UnknownOutcomeError            done or not done: nobody can tell
+    │   └── StartUnknown               the start was sent, no trustworthy answer came
+    └── PermanentError                 trying again gives the same
+        ├── UpstreamRejected           the provider said no
+        │   ├── CredentialsRejected    the token endpoint refused the connection's credentials
+        │   ├── TokenRejected          a freshly minted token was answered 401
+        │   ├── ScopeMissing           403: the OAuth app lacks a scope
+        │   ├── AopRejected            400 and its like: invalid body, or not executable
+        │   ├── AopNotFound            404 on execute
+        │   └── AopItemNotFound        404 or 400 on a status check
+        ├── NotFound                   of this tenant there is no such
+        │   ├── ActivityNotFound
+        │   ├── RunNotFound
+        │   ├── ConnectionNotFound
+        │   ├── AgentNotFound
+        │   ├── ScheduleNotFound
+        │   └── OperatorKeyNotFound
+        ├── Conflict                   not now, or not twice
+        │   ├── ActivityEnded          terminal is immutable
+        │   ├── AgentDisabled
+        │   ├── ConnectionInUse        an agent still names it
+        │   └── RequestInFlight        a twin with the same key is being answered
+        ├── Unauthenticated            no operator key, or none we know
+        ├── ScopeDenied                the operator key lacks a scope
+        ├── InvalidRequest             fields are wrong; carries (field, message) pairs
+        │   └── IdempotencyKeyReused   the same key came with another body
+        ├── MalformedRequest           the body is not JSON at all
+        ├── RequestTooLarge
+        ├── UnsupportedMediaType
+        ├── InvalidTransition          a bug: the transition table forbids it
+        ├── SettingsMissing            environment variables are not set
+        └── SecretMalformed            a stored secret does not have its shape
+
+`StoreConflict` is the one signal between a store and a use case (re-read and decide again); it
+never leaves a use case. Step Functions sees a class name as the error's name, so names are stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class AgentrunsError(Exception):
+    """Root. `code` is the snake_case word in rows, events and problem documents."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class StoreConflict(AgentrunsError):
+    """The row changed since it was read."""
+
+    code = "store_conflict"
+
+
+class TransientError(AgentrunsError):
+    """Nothing was done; the same call may succeed later."""
+
+    code = "transient"
+
+
+class UpstreamUnavailable(TransientError):
+    """The provider could not be reached or asked to wait. `retry_after_seconds` is its wish."""
+
+    code = "upstream_unavailable"
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UpstreamUnreadable(TransientError):
+    """The provider answered something that cannot be trusted: not JSON, wrong types, too big."""
+
+    code = "upstream_unreadable"
+
+
+class MintInProgress(TransientError):
+    code = "mint_in_progress"
+
+    def __init__(self, connection: str, waited_seconds: float) -> None:
+        super().__init__(
+            f"connection {connection!r}: another process mints its token; "
+            f"waited {waited_seconds:.1f} s"
+        )
+        self.connection = connection
+
+
+class StoreContention(TransientError):
+    code = "store_contention"
+
+    def __init__(self, subject: str, attempts: int) -> None:
+        super().__init__(f"{subject}: lost the race for its row {attempts} times")
+        self.subject = subject
+
+
+class UnknownOutcomeError(AgentrunsError):
+    """Done or not done: only evidence from outside can tell. Never repeated by itself."""
+
+    code = "unknown_outcome"
+
+
+class StartUnknown(UnknownOutcomeError):
+    code = "start_unknown"
+
+
+class PermanentError(AgentrunsError):
+    """The same call gives the same error until somebody changes something."""
+
+    code = "permanent"
+
+
+class UpstreamRejected(PermanentError):
+    code = "upstream_rejected"
+
+
+class CredentialsRejected(UpstreamRejected):
+    code = "credentials_rejected"
+
+    def __init__(self, connection: str, status: int, detail: str) -> None:
+        super().__init__(
+            f"connection {connection!r}: the token endpoint answered {status} ({detail}). "
+            "Check client_id, client_secret, username, password and the region, "
+            f"then store them again with: agentruns connect leena {connection}"
+        )
+        self.connection = connection
+        self.status = status
+
+
+class TokenRejected(UpstreamRejected):
+    code = "token_rejected"
+
+    def __init__(self, connection: str) -> None:
+        super().__init__(
+            f"connection {connection!r}: a freshly minted token was answered 401. "
+            "Check that the region of the connection is the one of the OAuth app"
+        )
+        self.connection = connection
+
+
+class ScopeMissing(UpstreamRejected):
+    code = "scope_missing"
+
+    def __init__(self, connection: str, detail: str) -> None:
+        super().__init__(
+            f"connection {connection!r}: answered 403 ({detail}). "
+            "Ask Leena AI to give the OAuth app the scope aic.aop_execute"
+        )
+        self.connection = connection
+
+
+class AopRejected(UpstreamRejected):
+    code = "aop_rejected"
+
+    def __init__(self, aop_id: str, detail: str, status: int = 400) -> None:
+        super().__init__(f"AOP {aop_id!r}: answered {status} ({detail})")
+        self.aop_id = aop_id
+        self.status = status
+
+
+class AopNotFound(UpstreamRejected):
+    code = "aop_not_found"
+
+    def __init__(self, aop_id: str, detail: str) -> None:
+        super().__init__(
+            f"AOP {aop_id!r}: answered 404 ({detail}). Copy the Identifier from the AOP's details "
+            "in the Leena AI dashboard"
+        )
+        self.aop_id = aop_id
+
+
+class AopItemNotFound(UpstreamRejected):
+    code = "aop_item_not_found"
+
+    def __init__(self, aop_item_id: str, status: int, detail: str) -> None:
+        super().__init__(f"AOP item {aop_item_id!r}: answered {status} ({detail})")
+        self.aop_item_id = aop_item_id
+        self.status = status
+
+
+class NotFound(PermanentError):
+    """Missing or another tenant's: the two cannot be told apart."""
+
+    code = "not_found"
+    noun: ClassVar[str] = "thing"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no {self.noun} {name!r}")
+        self.name = name
+
+
+class ActivityNotFound(NotFound):
+    code = "activity_not_found"
+    noun = "activity"
+
+
+class RunNotFound(NotFound):
+    code = "run_not_found"
+    noun = "run"
+
+
+class ConnectionNotFound(NotFound):
+    code = "connection_not_found"
+    noun = "connection"
+
+
+class AgentNotFound(NotFound):
+    code = "agent_not_found"
+    noun = "agent"
+
+
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+    noun = "schedule"
+
+
+class OperatorKeyNotFound(NotFound):
+    code = "operator_key_not_found"
+    noun = "operator key"
+
+
+class Conflict(PermanentError):
+    code = "conflict"
+
+
+class ActivityEnded(Conflict):
+    code = "activity_ended"
+
+    def __init__(self, activity_id: str, status: str) -> None:
+        super().__init__(f"activity {activity_id!r} has ended: {status}")
+        self.activity_id = activity_id
+        self.status = status
+
+
+class AgentDisabled(Conflict):
+    code = "agent_disabled"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"agent {role!r} is disabled; enable it with PUT /v1/agents/{role}")
+        self.role = role
+
+
+class ConnectionInUse(Conflict):
+    code = "connection_in_use"
+
+    def __init__(self, connection: str, roles: Sequence[str]) -> None:
+        super().__init__(
+            f"connection {connection!r} is used by the agents {', '.join(sorted(roles))}; "
+            "delete or change them first"
+        )
+        self.connection = connection
+        self.roles = tuple(roles)
+
+
+class RequestInFlight(Conflict):
+    code = "request_in_flight"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"a request with Idempotency-Key {key!r} is being answered right now; send it again"
+        )
+        self.key = key
+
+
+class Unauthenticated(PermanentError):
+    code = "unauthenticated"
+
+    def __init__(
+        self, message: str = "send the header Authorization: ApiKey <operator key>"
+    ) -> None:
+        super().__init__(message)
+
+
+class ScopeDenied(PermanentError):
+    code = "scope_denied"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this operator key lacks the scope {scope!r}")
+        self.scope = scope
+
+
+class InvalidRequest(PermanentError):
+    """`problems` are pairs of a field's path (`adapter.connection`) and what is wrong with it."""
+
+    code = "invalid_request"
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in problems))
+        self.problems = tuple(problems)
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            [
+                (
+                    "Idempotency-Key",
+                    f"{key!r} was used with another body in the last 24 hours; use a new key",
+                )
+            ]
+        )
+        self.key = key
+
+
+class MalformedRequest(PermanentError):
+    code = "malformed_request"
+
+
+class RequestTooLarge(PermanentError):
+    code = "request_too_large"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"the body has {size_bytes} bytes; at most {limit_bytes} are taken")
+
+
+class UnsupportedMediaType(PermanentError):
+    code = "unsupported_media_type"
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"Content-Type is {content_type!r}; send application/json")
+
+
+class InvalidTransition(PermanentError):
+    code = "invalid_transition"
+
+    def __init__(self, subject: str, before: str, after: str) -> None:
+        super().__init__(f"{subject}: {before} cannot become {after}")
+
+
+class SettingsMissing(PermanentError):
+    code = "settings_missing"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"environment variables are missing: {', '.join(sorted(names))}")
+        self.names = tuple(names)
+
+
+class SecretMalformed(PermanentError):
+    code = "secret_malformed"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"secret {name!r}: {problem}")
+        self.name = name
+
+
+def permanent_error_names() -> tuple[str, ...]:
+    """The class names below PermanentError, sorted: what the state machine never retries."""
+    found: set[str] = set()
+    branches: list[type[PermanentError]] = [PermanentError]
+    while branches:
+        branch = branches.pop()
+        found.add(branch.__name__)
+        branches.extend(branch.__subclasses__())
+    return tuple(sorted(found))
+
+
+def error_code(class_name: str) -> str:
+    """The code of a class of ours by its name; `internal_error` for anybody else's."""
+    branches: list[type[AgentrunsError]] = [AgentrunsError]
+    while branches:
+        branch = branches.pop()
+        if branch.__name__ == class_name:
+            return branch.code
+        branches.extend(branch.__subclasses__())
+    return AgentrunsError.code

@@ -1,0 +1,56 @@
+"""Identifiers: how they are made, what they look like, which are derived from which.
+
+An activity is `act_<ULID>`; its runs are `run_<the same ULID>_<attempt>`, so a run's activity is
+read off its id and opening the same attempt twice gives the same run. Not a general ULID library:
+https://github.com/ulid/spec, encoding only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+
+from agentruns.errors import ActivityNotFound, RunNotFound
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ACTIVITY_ID = re.compile(r"act_([0-9A-HJKMNP-TV-Z]{26})\Z")
+_RUN_ID = re.compile(r"run_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,3})\Z")
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
+
+
+def new_ulid(now: datetime) -> str:
+    """26 characters: 48 bits of milliseconds since 1970, then 80 random bits; sorts by time."""
+    number = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def new_activity_id(now: datetime) -> str:
+    return f"act_{new_ulid(now)}"
+
+
+def run_id_for(activity_id: str, attempt: int) -> str:
+    """The id of an activity's `attempt`-th run (from 1)."""
+    return f"run_{activity_id.removeprefix('act_')}_{attempt}"
+
+
+def activity_id_of(run_id: str) -> str:
+    """The activity a run belongs to. RunNotFound where it is no run id at all."""
+    match = _RUN_ID.match(run_id)
+    if match is None:
+        raise RunNotFound(run_id)
+    return f"act_{match[1]}"
+
+
+def require_activity_id(value: str) -> str:
+    """`value` itself. ActivityNotFound where it is no activity id at all."""
+    if _ACTIVITY_ID.match(value) is None:
+        raise ActivityNotFound(value)
+    return value
+
+
+def execution_name(activity_id: str, generation: int) -> str:
+    """The name of the Step Functions execution that carries an activity's `generation`."""
+    return f"{activity_id}-{generation}"

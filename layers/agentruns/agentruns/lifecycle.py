@@ -1,0 +1,375 @@
+"""The rules of the run model: from what is stored and what happened to the change to store.
+
+Pure functions over immutable values, the only writers of statuses. Each returns a `Change` whose
+events tell the same story. Not here: reading, writing, calling anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from agentruns.ids import run_id_for
+from agentruns.model import (
+    Activity,
+    ActivityRecord,
+    Change,
+    EventType,
+    Evidence,
+    EvidenceSource,
+    NewEvent,
+    OnStartUnknown,
+    Problem,
+    Run,
+)
+from agentruns.ports import AopAccepted, AopObservation
+from agentruns.statuses import (
+    ActivityStatus,
+    RunStatus,
+    require_activity_transition,
+    require_run_transition,
+)
+
+EXECUTION_GRACE = timedelta(seconds=120)
+"""How long an execution may be late before the sweeper looks whether it is still there."""
+
+UPSTREAM_FAILED = "upstream_failed"
+UPSTREAM_ABORTED = "upstream_aborted"
+DEADLINE_PASSED = "deadline_passed"
+CANCELLED = "cancelled"
+
+RETRYABLE_CODES = frozenset({UPSTREAM_FAILED})
+"""A further run may end otherwise after these; after a refusal it cannot."""
+
+
+def first_run(activity: Activity) -> Run:
+    return _next_run(activity, activity.attempt, activity.created_at, timedelta(0))
+
+
+def opened(activity: Activity, run: Run) -> NewEvent:
+    return NewEvent(
+        type=EventType.ACTIVITY_OPENED,
+        at=activity.created_at,
+        run_id=run.run_id,
+        detail=_about(activity) | {"trigger": activity.trigger.value},
+    )
+
+
+def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) -> Change | None:
+    """The execution takes the activity. None where it has it already."""
+    activity = record.activity
+    if activity.execution_arn == execution_arn and activity.status is not ActivityStatus.QUEUED:
+        return None
+    activity = replace(activity, execution_arn=execution_arn, updated_at=now)
+    if activity.status is not ActivityStatus.QUEUED:
+        return Change(activity=activity)
+    return Change(
+        activity=_in_status(activity, ActivityStatus.IN_PROGRESS, now),
+        events=(_event(EventType.ACTIVITY_STARTED, record.current_run, now, _about(activity)),),
+    )
+
+
+def begin_dispatch(record: ActivityRecord, dispatch_id: str, now: datetime) -> Change:
+    """Before the start is sent: from here on only its answer tells whether it was taken."""
+    run = replace(record.current_run, dispatch_id=dispatch_id, due_at=now + EXECUTION_GRACE)
+    return _run_changed(record, run, RunStatus.DISPATCHING, now)
+
+
+def start_not_taken(
+    record: ActivityRecord, problem: Problem, retry_at: datetime, now: datetime
+) -> Change:
+    """The provider provably did not take it: back to pending."""
+    run = replace(
+        record.current_run,
+        dispatch_id=None,
+        last_problem=problem,
+        failed_checks=record.current_run.failed_checks + 1,
+        next_check_at=retry_at,
+        due_at=retry_at + EXECUTION_GRACE,
+    )
+    return _run_changed(record, run, RunStatus.PENDING, now, problem)
+
+
+def start_accepted(record: ActivityRecord, accepted: AopAccepted, now: datetime) -> Change:
+    """The provider has it. A run that was ended meanwhile keeps its status and gains the ids."""
+    run = replace(
+        record.current_run,
+        started_at=now,
+        aop_item_id=accepted.aop_item_id,
+        provider_request_id=accepted.request_id,
+        provider_run_id=accepted.provider_run_id,
+        last_problem=None,
+        failed_checks=0,
+        due_at=now + EXECUTION_GRACE,
+    )
+    ids = {
+        "aop_item_id": accepted.aop_item_id,
+        "provider_request_id": accepted.request_id,
+        "provider_run_id": accepted.provider_run_id,
+    }
+    if not run.status.is_terminal:
+        run = _run_in_status(run, RunStatus.RUNNING, now)
+    return Change(
+        activity=_touched(record.activity, now),
+        runs=(run,),
+        events=(_event(EventType.RUN_STARTED, run, now, {"status": run.status.value} | ids),),
+    )
+
+
+def start_unknown(record: ActivityRecord, problem: Problem, now: datetime) -> Change:
+    """Sent, and no trustworthy answer: never sent again by itself."""
+    run = _run_in_status(
+        replace(record.current_run, last_problem=problem, due_at=now + EXECUTION_GRACE),
+        RunStatus.START_UNKNOWN,
+        now,
+    )
+    return Change(
+        activity=_touched(record.activity, now),
+        runs=(run,),
+        events=(_event(EventType.RUN_START_UNKNOWN, run, now, _why(problem)),),
+    )
+
+
+def status_observed(
+    record: ActivityRecord, run: Run, status: RunStatus, observation: AopObservation, now: datetime
+) -> Change | None:
+    """A status check's known answer. None where it says nothing new.
+
+    `run` is the record's current run with the check already booked.
+    """
+    run = replace(
+        run,
+        provider_status=observation.status,
+        reference_id=observation.reference_id or run.reference_id,
+        initiated_at=observation.initiated_at or run.initiated_at,
+        completed_at=observation.completed_at or run.completed_at,
+    )
+    if status.is_terminal:
+        return end_run(
+            record,
+            run,
+            status,
+            EvidenceSource.POLL,
+            now,
+            problem=_provider_problem(status, observation),
+        )
+    if status is run.status and run.reference_id == record.current_run.reference_id:
+        return None
+    if status is run.status:
+        return Change(activity=_touched(record.activity, now), runs=(run,))
+    return _run_changed(record, run, status, now)
+
+
+def end_run(
+    record: ActivityRecord,
+    run: Run,
+    status: RunStatus,
+    source: EvidenceSource,
+    now: datetime,
+    *,
+    problem: Problem | None = None,
+    output: Any = None,
+) -> Change:
+    """Evidence of an end. The first wins; a later one is kept and, where it differs, flagged."""
+    decided = not run.status.is_terminal
+    evidence = Evidence(source=source, status=status, observed_at=now, decided=decided)
+    ended = replace(run, evidence=(*run.evidence, evidence))
+    detail: dict[str, Any] = {
+        "status": status.value,
+        "source": source.value,
+        "polls": run.polls,
+    } | _why(problem)
+    if not decided:
+        contradicts = {"contradicts": run.status.value} if status is not run.status else {}
+        event = _event(EventType.RUN_CONTRADICTED, ended, now, detail | contradicts)
+        events = (event,) if contradicts else ()
+        return Change(activity=_touched(record.activity, now), runs=(ended,), events=events)
+    ended = replace(
+        _run_in_status(ended, status, now),
+        ended_at=now,
+        error=problem,
+        output=output,
+        next_check_at=None,
+        callback_token=None,
+        due_at=now + EXECUTION_GRACE,  # until it is settled
+    )
+    event_type = EventType.RUN_COMPLETED if status is RunStatus.COMPLETED else EventType.RUN_FAILED
+    return Change(
+        activity=_touched(record.activity, now),
+        runs=(ended,),
+        events=(_event(event_type, ended, now, detail),),
+    )
+
+
+def settle(record: ActivityRecord, now: datetime) -> Change | None:
+    """What a run's end means for its activity: its end, another run, or waiting for a person.
+
+    None where there is nothing to settle: the activity has ended, is blocked already, or its run
+    goes on.
+    """
+    activity, run = record.activity, record.current_run
+    if activity.status.is_terminal:
+        return None
+    if run.status is RunStatus.COMPLETED:
+        return _end_activity(record, run, ActivityStatus.DONE, now, None)
+    if run.status is RunStatus.START_UNKNOWN:
+        return _settle_start_unknown(record, now)
+    if not run.status.is_terminal:
+        return None
+    problem = run.error or Problem(code=run.status.value, message=f"the run ended {run.status}")
+    if problem.code in RETRYABLE_CODES and _may_retry(activity, now):
+        return _retry(record, run, now, problem)
+    return _end_activity(record, run, ActivityStatus.FAILED, now, problem)
+
+
+def replace_execution(record: ActivityRecord, now: datetime) -> Change:
+    """The execution is gone: the next generation goes on from the row."""
+    activity = record.activity
+    run = replace(record.current_run, callback_token=None, due_at=now + EXECUTION_GRACE)
+    generation = activity.generation + 1
+    return Change(
+        activity=replace(_touched(activity, now), generation=generation, execution_arn=None),
+        runs=(run,),
+        events=(_event(EventType.ACTIVITY_RESUMED, run, now, {"generation": generation}),),
+    )
+
+
+def cancel(record: ActivityRecord, reason: str, now: datetime) -> Change:
+    """A person ends it. InvalidTransition where it has ended."""
+    run = record.current_run
+    problem = Problem(code=CANCELLED, message=reason or "cancelled by an operator")
+    ending = Change(activity=record.activity)
+    if not run.status.is_terminal:
+        ending = end_run(record, run, RunStatus.ABORTED, EvidenceSource.HUMAN, now, problem=problem)
+        run = ending.runs[0]
+    ended = _end_activity(record, run, ActivityStatus.CANCELLED, now, problem)
+    return replace(ended, events=ending.events + ended.events)
+
+
+def _settle_start_unknown(record: ActivityRecord, now: datetime) -> Change | None:
+    activity, run = record.activity, record.current_run
+    problem = run.last_problem or Problem(code="start_unknown", message="no trustworthy answer")
+    if activity.on_start_unknown is OnStartUnknown.HOLD:
+        if activity.status is ActivityStatus.BLOCKED:
+            return None
+        return Change(
+            activity=_in_status(activity, ActivityStatus.BLOCKED, now),
+            events=(_event(EventType.ACTIVITY_BLOCKED, run, now, _why(problem)),),
+        )
+    failing = end_run(record, run, RunStatus.FAILED, EvidenceSource.START, now, problem=problem)
+    retries = activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(activity, now)
+    settle_as = _retry if retries else _fail
+    settled = settle_as(record, failing.runs[0], now, problem)
+    return replace(settled, events=failing.events + settled.events)
+
+
+def _fail(record: ActivityRecord, run: Run, now: datetime, problem: Problem) -> Change:
+    return _end_activity(record, run, ActivityStatus.FAILED, now, problem)
+
+
+def _may_retry(activity: Activity, now: datetime) -> bool:
+    next_start = now + timedelta(seconds=activity.retry.backoff_seconds)
+    return activity.attempt < activity.retry.max_attempts and next_start < activity.deadline_at
+
+
+def _retry(record: ActivityRecord, run: Run, now: datetime, problem: Problem) -> Change:
+    activity = record.activity
+    backoff = timedelta(seconds=activity.retry.backoff_seconds)
+    following = _next_run(activity, activity.attempt + 1, now, backoff)
+    detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | _why(problem)
+    return Change(
+        activity=replace(_touched(activity, now), attempt=activity.attempt + 1),
+        runs=(replace(run, due_at=None), following),
+        events=(_event(EventType.RUN_RETRIED, run, now, detail),),
+    )
+
+
+def _next_run(activity: Activity, attempt: int, now: datetime, wait: timedelta) -> Run:
+    return Run(
+        tenant=activity.tenant,
+        activity_id=activity.activity_id,
+        run_id=run_id_for(activity.activity_id, attempt),
+        attempt=attempt,
+        status=RunStatus.PENDING,
+        created_at=now,
+        status_since=now,
+        next_check_at=now + wait if wait else None,
+        due_at=now + wait + EXECUTION_GRACE,
+    )
+
+
+def _end_activity(
+    record: ActivityRecord,
+    run: Run,
+    status: ActivityStatus,
+    now: datetime,
+    problem: Problem | None,
+) -> Change:
+    event_type = {
+        ActivityStatus.DONE: EventType.ACTIVITY_COMPLETED,
+        ActivityStatus.FAILED: EventType.ACTIVITY_FAILED,
+        ActivityStatus.CANCELLED: EventType.ACTIVITY_CANCELLED,
+    }[status]
+    activity = replace(_in_status(record.activity, status, now), ended_at=now, error=problem)
+    return Change(
+        activity=activity,
+        runs=(replace(run, due_at=None, callback_token=None),),
+        events=(_event(event_type, run, now, _about(activity) | _why(problem)),),
+    )
+
+
+def _run_changed(
+    record: ActivityRecord,
+    run: Run,
+    status: RunStatus,
+    now: datetime,
+    problem: Problem | None = None,
+) -> Change:
+    detail = {"from": run.status.value, "to": status.value} | _why(problem)
+    run = _run_in_status(run, status, now)
+    return Change(
+        activity=_touched(record.activity, now),
+        runs=(run,),
+        events=(_event(EventType.RUN_STATUS_CHANGED, run, now, detail),),
+    )
+
+
+def _run_in_status(run: Run, status: RunStatus, now: datetime) -> Run:
+    require_run_transition(run.run_id, run.status, status)
+    return replace(run, status=status, status_since=now)
+
+
+def _in_status(activity: Activity, status: ActivityStatus, now: datetime) -> Activity:
+    require_activity_transition(activity.activity_id, activity.status, status)
+    return replace(activity, status=status, updated_at=now)
+
+
+def _touched(activity: Activity, now: datetime) -> Activity:
+    return replace(activity, updated_at=now)
+
+
+def _event(event_type: EventType, run: Run, at: datetime, detail: dict[str, Any]) -> NewEvent:
+    return NewEvent(type=event_type, at=at, run_id=run.run_id, detail=detail)
+
+
+def _about(activity: Activity) -> dict[str, Any]:
+    return {
+        "status": activity.status.value,
+        "agent_role": activity.agent_role,
+        "title": activity.title,
+        "tags": list(activity.tags),
+    }
+
+
+def _why(problem: Problem | None) -> dict[str, Any]:
+    return {"error": {"code": problem.code, "message": problem.message}} if problem else {}
+
+
+def _provider_problem(status: RunStatus, observation: AopObservation) -> Problem | None:
+    item = f"AOP item {observation.aop_item_id!r}"
+    if status is RunStatus.FAILED:
+        return Problem(code=UPSTREAM_FAILED, message=f"{item} failed in Leena AI")
+    if status is RunStatus.ABORTED:
+        return Problem(code=UPSTREAM_ABORTED, message=f"{item} was aborted in Leena AI")
+    return None

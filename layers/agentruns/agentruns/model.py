@@ -1,0 +1,333 @@
+"""What agentruns keeps: activities, their runs, the evidence and the events; agents, connections.
+
+Plain immutable values. Not here: the statuses and their transitions (`statuses`), the rules that
+make one value of another (`lifecycle`), how a value is stored (`store`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from agentruns.errors import RunNotFound
+from agentruns.secret import Secret
+from agentruns.statuses import ActivityStatus, RunStatus
+
+T = TypeVar("T")
+
+
+class Priority(StrEnum):
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class OnStartUnknown(StrEnum):
+    """What to do when a start was sent and no trustworthy answer came."""
+
+    HOLD = "hold"
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+class Trigger(StrEnum):
+    """What opened an activity."""
+
+    API = "api"
+    EVENT = "event"
+    SCHEDULE = "schedule"
+
+
+class EvidenceSource(StrEnum):
+    """Who observed how a run ended."""
+
+    START = "start"
+    POLL = "poll"
+    HUMAN = "human"
+    DEADLINE = "deadline"
+    WORKFLOW = "workflow"
+
+
+class EventType(StrEnum):
+    """The detail-types on the bus."""
+
+    ACTIVITY_OPENED = "ActivityOpened"
+    ACTIVITY_STARTED = "ActivityStarted"
+    RUN_STARTED = "RunStarted"
+    RUN_STATUS_CHANGED = "RunStatusChanged"
+    RUN_COMPLETED = "RunCompleted"
+    RUN_FAILED = "RunFailed"
+    RUN_START_UNKNOWN = "RunStartUnknown"
+    RUN_RETRIED = "RunRetried"
+    RUN_CONTRADICTED = "RunContradicted"
+    ACTIVITY_BLOCKED = "ActivityBlocked"
+    ACTIVITY_RESUMED = "ActivityResumed"
+    ACTIVITY_COMPLETED = "ActivityCompleted"
+    ACTIVITY_FAILED = "ActivityFailed"
+    ACTIVITY_CANCELLED = "ActivityCancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaAopAdapter:
+    """Drives an AOP of Leena AI over a stored connection."""
+
+    connection: str
+    aop_id: str
+    type: str = field(default="leena_aop", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How many runs an activity may have, and how long to wait before the next."""
+
+    max_attempts: int = 1
+    backoff_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a run or an activity ended as it did. `code` is snake_case, `message` is for a person."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One observation of how a run ended. `decided`: it was the first and won."""
+
+    source: EvidenceSource
+    status: RunStatus
+    observed_at: datetime
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt at an activity. All times are aware UTC."""
+
+    tenant: str
+    activity_id: str
+    run_id: str
+    attempt: int
+    status: RunStatus
+    created_at: datetime
+    version: int = 0
+    # The start: who dispatches, and what the provider answered.
+    dispatch_id: str | None = None
+    started_at: datetime | None = None
+    aop_item_id: str | None = None
+    provider_request_id: str | None = None
+    provider_run_id: str | None = None
+    # What the status checks say.
+    provider_status: str | None = None
+    reference_id: str | None = None
+    initiated_at: datetime | None = None
+    completed_at: datetime | None = None
+    # Since when the status is what it is: a pause's age sets its cadence.
+    status_since: datetime | None = None
+    polls: int = 0
+    failed_checks: int = 0
+    last_checked_at: datetime | None = None
+    next_check_at: datetime | None = None
+    last_problem: Problem | None = None
+    # The parked execution, and when the sweeper has to look.
+    callback_token: str | None = None
+    due_at: datetime | None = None
+    # The end.
+    ended_at: datetime | None = None
+    error: Problem | None = None
+    output: Any = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityInput:
+    """What the agent is told. Kept apart from the activity, since it can be large."""
+
+    message: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """A piece of work given to an agent. Its `version` guards it and all its runs."""
+
+    tenant: str
+    activity_id: str
+    agent_role: str | None
+    adapter: LeenaAopAdapter
+    trigger: Trigger
+    status: ActivityStatus
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime
+    attempt: int = 1
+    generation: int = 1
+    last_sequence: int = 0
+    version: int = 0
+    title: str = ""
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    retry: RetryPolicy = RetryPolicy()
+    on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+    execution_arn: str | None = None
+    ended_at: datetime | None = None
+    error: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRecord:
+    """An activity with its runs, oldest first, as read in one go."""
+
+    activity: Activity
+    runs: tuple[Run, ...]
+
+    @property
+    def current_run(self) -> Run:
+        return self.runs[-1]
+
+    def run(self, run_id: str) -> Run:
+        """RunNotFound where the activity has no such run."""
+        for run in self.runs:
+            if run.run_id == run_id:
+                return run
+        raise RunNotFound(run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event before it has its place in the activity's log."""
+
+    type: EventType
+    at: datetime
+    run_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An entry of an activity's log; `sequence` is gapless from 1."""
+
+    tenant: str
+    activity_id: str
+    sequence: int
+    type: EventType
+    at: datetime
+    run_id: str | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A transition to store in one transaction.
+
+    `activity` and `runs` are the new values and carry the versions they were read with; the
+    store takes the change only if no row moved on since.
+    """
+
+    activity: Activity
+    runs: tuple[Run, ...] = ()
+    events: tuple[NewEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """A request's key within its scope (tenant and route), and what the body was."""
+
+    scope: str
+    key: str
+    body_sha256: str
+    activity_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A role and how it is carried out."""
+
+    tenant: str
+    role: str
+    adapter: LeenaAopAdapter
+    created_at: datetime
+    updated_at: datetime
+    enabled: bool = True
+    retry: RetryPolicy = RetryPolicy()
+    timeout_seconds: int = 86_400
+    on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Named access to a provider, without its credentials."""
+
+    tenant: str
+    name: str
+    region: str
+    auth_url: str
+    api_url: str
+    created_at: datetime
+    updated_at: datetime
+    provider: str = "leena"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaCredentials:
+    """What the connection's secret holds."""
+
+    client_id: str
+    client_secret: Secret
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRequest:
+    """What a trigger asks for: the body of `POST /v1/activities`, validated.
+
+    Exactly one of `agent_role` and `adapter` is set. None means: as the agent's settings say.
+    """
+
+    agent_role: str | None = None
+    adapter: LeenaAopAdapter | None = None
+    message: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    timeout_seconds: int | None = None
+    on_start_unknown: OnStartUnknown | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What an EventBridge schedule opens each time it fires."""
+
+    tenant: str
+    name: str
+    request: ActivityRequest
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorKey:
+    """A stored operator key: its hash, never itself."""
+
+    tenant: str
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    secret_sha256: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of a listing; `next_cursor` is None on the last one."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

@@ -1,0 +1,254 @@
+"""What the use cases ask of the world. Each port has two implementations: the real one and a fake.
+
+Shapes and errors stand here once; the contract suites hold both implementations to them. Not a
+place for logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    Agent,
+    Change,
+    Connection,
+    Event,
+    Idempotency,
+    LeenaCredentials,
+    NewEvent,
+    OperatorKey,
+    Page,
+    Run,
+    Schedule,
+)
+from agentruns.secret import Secret
+from agentruns.statuses import ActivityStatus
+
+Clock = Callable[[], datetime]
+"""The time, aware UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFilter:
+    """None means any."""
+
+    status: ActivityStatus | None = None
+    agent_role: str | None = None
+    tag: str | None = None
+
+
+class ActivityStore(Protocol):
+    """Activities, their runs and their event logs: the truth."""
+
+    def create(
+        self,
+        activity: Activity,
+        activity_input: ActivityInput,
+        run: Run,
+        events: Sequence[NewEvent],
+        idempotency: Idempotency | None,
+    ) -> None:
+        """Store all of it at once. StoreConflict where the id or the idempotency key is taken."""
+
+    def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
+        """The record of an unexpired key."""
+
+    def read(self, tenant: str, activity_id: str) -> ActivityRecord:
+        """Strongly consistent. ActivityNotFound."""
+
+    def read_input(self, tenant: str, activity_id: str) -> ActivityInput:
+        """ActivityNotFound."""
+
+    def apply(self, change: Change) -> ActivityRecord:
+        """Store a transition and its events in one transaction; versions go up by one, events get
+        the next sequence numbers. Returns the activity and the change's runs as stored.
+        StoreConflict where any row moved on since it was read."""
+
+    def save_run(self, run: Run) -> Run:
+        """Store a run's bookkeeping (polls, next check, callback token) without an event.
+        StoreConflict where the row moved on."""
+
+    def list_activities(
+        self, tenant: str, activity_filter: ActivityFilter, limit: int, cursor: str | None
+    ) -> Page[Activity]:
+        """Newest first. A page may be short before the last one; follow `next_cursor` to None.
+        InvalidRequest for a cursor that this call did not give."""
+
+    def list_events(
+        self, tenant: str, activity_id: str, after: int, limit: int
+    ) -> tuple[Event, ...]:
+        """Events with a sequence above `after`, ascending. Empty for an unknown activity."""
+
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
+        """Runs of every tenant whose `due_at` has come, oldest first. Eventually consistent."""
+
+
+class ConnectionStore(Protocol):
+    def put(self, connection: Connection) -> None: ...
+
+    def get(self, tenant: str, name: str) -> Connection:
+        """ConnectionNotFound."""
+
+    def list(self, tenant: str) -> tuple[Connection, ...]: ...
+
+    def delete(self, tenant: str, name: str) -> None:
+        """ConnectionNotFound."""
+
+
+class AgentStore(Protocol):
+    def put(self, agent: Agent) -> None: ...
+
+    def get(self, tenant: str, role: str) -> Agent:
+        """AgentNotFound."""
+
+    def list(self, tenant: str) -> tuple[Agent, ...]: ...
+
+    def delete(self, tenant: str, role: str) -> None:
+        """AgentNotFound."""
+
+
+class ScheduleStore(Protocol):
+    def put(self, schedule: Schedule) -> None: ...
+
+    def get(self, tenant: str, name: str) -> Schedule:
+        """ScheduleNotFound."""
+
+    def list(self, tenant: str) -> tuple[Schedule, ...]: ...
+
+    def delete(self, tenant: str, name: str) -> None:
+        """ScheduleNotFound."""
+
+
+class OperatorKeyStore(Protocol):
+    def put(self, key: OperatorKey) -> None: ...
+
+    def find(self, key_id: str) -> OperatorKey | None:
+        """By its id alone: the tenant is what the key tells us."""
+
+    def list(self, tenant: str) -> tuple[OperatorKey, ...]: ...
+
+    def delete(self, tenant: str, key_id: str) -> None:
+        """OperatorKeyNotFound."""
+
+
+class LeaseStore(Protocol):
+    """Who may do a thing that only one may do at a time."""
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl_seconds: float) -> bool:
+        """True if `owner` holds it now: it was free, run out, or the owner's own already."""
+
+    def release(self, name: str, owner: str) -> None:
+        """Nothing happens where somebody else holds it."""
+
+
+class SecretStore(Protocol):
+    """JSON documents kept in Secrets Manager, by full secret name."""
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        """None where there is none. SecretMalformed where it is not a JSON object."""
+
+    def put(self, name: str, document: Mapping[str, Any], description: str) -> None:
+        """Create it or put a new version."""
+
+    def delete(self, name: str) -> None:
+        """At once, without a recovery window. Nothing happens where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionState:
+    """`running` is what matters; `status` is Step Functions' own word."""
+
+    running: bool
+    status: str
+
+
+class Executions(Protocol):
+    """The state machine's executions."""
+
+    def start(self, name: str, payload: Mapping[str, Any]) -> str:
+        """The execution's ARN. A name that runs already is as good as started."""
+
+    def stop(self, execution_arn: str, reason: str) -> None:
+        """Nothing happens where it has ended."""
+
+    def describe(self, execution_arn: str) -> ExecutionState | None:
+        """None where Step Functions does not know it (any more)."""
+
+    def wake(self, callback_token: str, output: Mapping[str, Any]) -> bool:
+        """Complete the waiting task. False where nobody waits on that token any more."""
+
+
+class EventBus(Protocol):
+    def publish(self, events: Sequence[Event]) -> tuple[int, ...]:
+        """The indexes of those that the bus did not take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintedToken:
+    """What the token endpoint answered. `version` names this token without showing it."""
+
+    access_token: Secret
+    expires_in_seconds: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AopAccepted:
+    aop_item_id: str
+    request_id: str | None
+    provider_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AopObservation:
+    """A status answer. `status` is the provider's own word, known or not."""
+
+    aop_item_id: str
+    status: str
+    reference_id: str | None
+    initiated_at: datetime | None
+    completed_at: datetime | None
+
+
+class LeenaApi(Protocol):
+    """Leena AI's External AOP API over one connection. Each call is one HTTP request."""
+
+    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+        """CredentialsRejected (400, 401, 403); UpstreamUnavailable; UpstreamUnreadable."""
+
+    def execute(
+        self,
+        connection: Connection,
+        token: Secret,
+        *,
+        aop_id: str,
+        message_to_start: str,
+        context: Mapping[str, Any],
+    ) -> AopAccepted:
+        """AopRejected (400), TokenRejected (401), ScopeMissing (403), AopNotFound (404);
+        UpstreamUnavailable only where the request was provably not taken (refused, DNS, TLS,
+        429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
+
+    def read_status(
+        self, connection: Connection, token: Secret, aop_item_id: str
+    ) -> AopObservation:
+        """TokenRejected (401), ScopeMissing (403), AopItemNotFound (400, 404);
+        UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""
+
+
+class TokenSource(Protocol):
+    """Valid access tokens, minted at most once at a time over all containers."""
+
+    def get(self, connection: Connection) -> MintedToken:
+        """From memory, else from its secret, else minted. CredentialsRejected, MintInProgress,
+        UpstreamUnavailable, UpstreamUnreadable."""
+
+    def replace(self, connection: Connection, rejected_version: str) -> MintedToken:
+        """A token other than the rejected one: a newer one that is stored already, or a new
+        one. Errors as `get`."""

@@ -1,0 +1,107 @@
+"""Where an execution goes from what is stored: the one place that reads a record as a next step.
+
+Every worker ends with it, so a repeated, late or resumed worker goes where the row says, not where
+its caller thought. Not here: changing anything.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from agentruns.model import Activity, ActivityRecord, OnStartUnknown, Problem, Run
+from agentruns.polling import (
+    PARK_FROM_SECONDS,
+    PlannedCheck,
+    PollPolicy,
+    first_offset_seconds,
+    plan_next_check,
+)
+from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.steps import NextStep, Step
+
+PARK_SAFETY_SECONDS = 900
+"""A parked execution that nobody woke this long after its check was due loops by itself."""
+
+_ENDS = {
+    ActivityStatus.DONE: NextStep.END_DONE,
+    ActivityStatus.FAILED: NextStep.END_FAILED,
+    ActivityStatus.CANCELLED: NextStep.END_CANCELLED,
+    ActivityStatus.REASSIGNED: NextStep.END_CANCELLED,
+}
+
+
+def route(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
+    """The next step of the activity's execution."""
+    activity, run = record.activity, record.current_run
+    if activity.status.is_terminal:
+        return step(record, _ENDS[activity.status], problem=activity.error)
+    if run.status in {RunStatus.PENDING, RunStatus.DISPATCHING}:
+        return step(record, NextStep.START, wait_seconds=_seconds_until(run.next_check_at, now))
+    if run.status.is_followed:
+        return _follow(record, now, policy)
+    waits_for_a_person = activity.on_start_unknown is OnStartUnknown.HOLD
+    is_settled = activity.status is ActivityStatus.BLOCKED and waits_for_a_person
+    if run.status is RunStatus.START_UNKNOWN and is_settled:
+        until_deadline = _seconds_until(activity.deadline_at, now)
+        return step(record, NextStep.PARK, park_seconds=until_deadline + PARK_SAFETY_SECONDS)
+    return step(record, NextStep.SETTLE)
+
+
+def plan_for(
+    activity: Activity,
+    run: Run,
+    now: datetime,
+    policy: PollPolicy,
+    retry_after_seconds: float | None = None,
+) -> PlannedCheck:
+    """The planner's answer for a followed run as it is stored."""
+    is_paused = run.status is RunStatus.PAUSED
+    since = (run.status_since if is_paused else run.started_at) or run.created_at
+    return plan_next_check(
+        status=run.status,
+        age_seconds=(now - since).total_seconds(),
+        deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
+        policy=policy,
+        offset_seconds=0.0 if run.polls else first_offset_seconds(run.run_id, policy),
+        failed_checks=run.failed_checks,
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def step(
+    record: ActivityRecord,
+    next_step: NextStep,
+    *,
+    wait_seconds: int = 0,
+    park_seconds: int = 0,
+    problem: Problem | None = None,
+) -> Step:
+    activity, run = record.activity, record.current_run
+    return Step(
+        tenant=activity.tenant,
+        activity_id=activity.activity_id,
+        run_id=run.run_id,
+        adapter=activity.adapter.type,
+        run_status=run.status,
+        activity_status=activity.status,
+        next_step=next_step,
+        wait_seconds=wait_seconds,
+        park_seconds=park_seconds,
+        problem=problem,
+    )
+
+
+def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
+    run = record.current_run
+    plan = plan_for(record.activity, run, now, policy)
+    wait_seconds = plan.wait_seconds
+    if run.next_check_at is not None:
+        wait_seconds = _seconds_until(run.next_check_at, now)
+    if plan.park or wait_seconds >= PARK_FROM_SECONDS:
+        return step(record, NextStep.PARK, park_seconds=wait_seconds + PARK_SAFETY_SECONDS)
+    return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
+
+
+def _seconds_until(at: datetime | None, now: datetime) -> int:
+    return max(0, math.ceil((at - now).total_seconds())) if at else 0

@@ -1,0 +1,189 @@
+"""Opening, parking and settling runs: the workers every adapter shares."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from agentruns import lifecycle, telemetry
+from agentruns.activities import AcceptActivity
+from agentruns.aop import end_at_deadline
+from agentruns.errors import error_code, permanent_error_names
+from agentruns.model import (
+    ActivityRecord,
+    Change,
+    EvidenceSource,
+    Problem,
+    Run,
+    Trigger,
+)
+from agentruns.polling import PollPolicy, plan_next_start
+from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
+from agentruns.routing import route, step
+from agentruns.statuses import RunStatus
+from agentruns.steps import NextStep, RunTask, Step
+from agentruns.transact import transact
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """Take an activity for this execution and say where its current run stands.
+
+    Also where a schedule comes in: EventBridge Scheduler starts the state machine itself, so the
+    activity is stored here, under the schedule's execution id.
+    """
+
+    activities: ActivityStore
+    schedules: ScheduleStore
+    accept_activity: AcceptActivity
+    clock: Clock
+    policy: PollPolicy
+    schedule_tenant: str
+
+    def __call__(self, event: Mapping[str, Any]) -> Step:
+        """`event`: `{tenant, activity_id, generation, execution_arn}` or
+        `{schedule, execution_id, execution_arn}`. ActivityNotFound; ScheduleNotFound; what
+        AcceptActivity refuses."""
+        execution_arn = str(event["execution_arn"])
+        if "schedule" in event:
+            tenant, generation = self.schedule_tenant, 1
+            activity_id = self._accept_scheduled(event, execution_arn)
+        else:
+            tenant, generation = str(event["tenant"]), int(event["generation"])
+            activity_id = str(event["activity_id"])
+        is_ours = True
+
+        def decide(record: ActivityRecord) -> Change | None:
+            nonlocal is_ours
+            activity = record.activity
+            holder = activity.execution_arn or execution_arn
+            is_ours = activity.generation == generation and holder == execution_arn
+            if not is_ours or activity.status.is_terminal:
+                return None
+            return lifecycle.begin_activity(record, execution_arn, self.clock())
+
+        record = transact(self.activities, tenant, activity_id, decide)
+        if not is_ours:
+            return step(record, NextStep.END_DUPLICATE)
+        return route(record, self.clock(), self.policy)
+
+    def _accept_scheduled(self, event: Mapping[str, Any], execution_arn: str) -> str:
+        schedule = self.schedules.get(self.schedule_tenant, str(event["schedule"]))
+        accepted = self.accept_activity(
+            self.schedule_tenant,
+            schedule.request,
+            trigger=Trigger.SCHEDULE,
+            idempotency_key=f"{schedule.name}:{event['execution_id']}",
+            execution_arn=execution_arn,
+        )
+        return accepted.activity_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkRun:
+    """Leave the execution waiting on its callback token and the run to the sweeper.
+
+    Where the run moved on before the token was stored, the execution is woken at once, so both
+    orders end well.
+    """
+
+    activities: ActivityStore
+    executions: Executions
+    clock: Clock
+    policy: PollPolicy
+
+    def __call__(self, task: RunTask, callback_token: str) -> None:
+        now = self.clock()
+
+        def decide(record: ActivityRecord) -> Run | None:
+            if route(record, now, self.policy).next_step is not NextStep.PARK:
+                return None
+            run = record.current_run
+            due_at = run.next_check_at or record.activity.deadline_at
+            return replace(run, callback_token=callback_token, due_at=due_at)
+
+        record = transact(self.activities, task.tenant, task.activity_id, decide)
+        following = route(record, now, self.policy)
+        if following.next_step is not NextStep.PARK:
+            self.executions.wake(callback_token, following.to_json())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRun:
+    """Decide what a run's end, or a worker's error, means for its activity."""
+
+    activities: ActivityStore
+    clock: Clock
+    policy: PollPolicy
+
+    def __call__(self, task: RunTask, error: str = "", cause: str = "") -> Step:
+        """`error`, `cause`: Step Functions' words, where a worker failed for good."""
+        if error:
+            self._store_failure(task, error, cause)
+        now = self.clock()
+        before = self.activities.read(task.tenant, task.activity_id).current_run.attempt
+        record = transact(
+            self.activities,
+            task.tenant,
+            task.activity_id,
+            lambda seen: lifecycle.settle(seen, now),
+        )
+        activity = record.activity
+        if activity.status.is_terminal:
+            telemetry.count("ActivitiesEnded", status=activity.status.value)
+        if record.current_run.attempt > before:
+            backoff_seconds = activity.retry.backoff_seconds
+            return step(record, NextStep.RETRY, wait_seconds=backoff_seconds)
+        return route(record, now, self.policy)
+
+    def _store_failure(self, task: RunTask, error: str, cause: str) -> None:
+        """A permanent error ends the run. Any other leaves it open: it is tried again, later and
+        more slowly, until it works or the deadline passes."""
+        problem = Problem(code=error_code(error), message=_message_in(cause) or error)
+        is_permanent = error in permanent_error_names()
+        logger.warning("worker_failed", extra={"error": error, "is_permanent": is_permanent})
+
+        def decide(record: ActivityRecord) -> Change | Run | None:
+            run, now = record.current_run, self.clock()
+            if record.activity.status.is_terminal or run.status.is_terminal:
+                return None
+            if is_permanent:
+                return lifecycle.end_run(
+                    record, run, RunStatus.FAILED, EvidenceSource.WORKFLOW, now, problem=problem
+                )
+            if run.status is RunStatus.DISPATCHING:
+                return lifecycle.start_unknown(record, problem, now)
+            failed = replace(run, last_problem=problem, failed_checks=run.failed_checks + 1)
+            if now >= record.activity.deadline_at:
+                return end_at_deadline(record, failed, now)
+            return _later(record, failed, now)
+
+        transact(self.activities, task.tenant, task.activity_id, decide)
+
+
+def _later(record: ActivityRecord, run: Run, now: datetime) -> Run:
+    if run.status is RunStatus.START_UNKNOWN:
+        return run
+    wait_seconds = plan_next_start(
+        age_seconds=(now - run.created_at).total_seconds(),
+        deadline_in_seconds=(record.activity.deadline_at - now).total_seconds(),
+    )
+    next_at = now + timedelta(seconds=wait_seconds)
+    return replace(run, next_check_at=next_at, due_at=next_at + lifecycle.EXECUTION_GRACE)
+
+
+def _message_in(cause: str) -> str:
+    """The exception's message in the JSON that Lambda puts into a failure's cause."""
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return cause[:500]
+    if not isinstance(document, dict):
+        return cause[:500]
+    return str(document.get("errorMessage", ""))[:500]

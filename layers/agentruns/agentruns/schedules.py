@@ -1,0 +1,75 @@
+"""Schedules: what an EventBridge schedule opens each time it fires.
+
+EventBridge Scheduler owns the times; a schedule here is the request it stands for, so that its
+target holds a name and no text. Not here: opening the activity (`OpenRun` does, through
+`AcceptActivity`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentruns.agents import require_connection
+from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
+from agentruns.model import ActivityRequest, Schedule
+from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
+
+EXECUTION_ID_PLACEHOLDER = "<aws.scheduler.execution-id>"
+"""EventBridge Scheduler puts the id of the single firing here.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+"""
+
+logger = logging.getLogger(__name__)
+
+
+def scheduler_input(name: str) -> str:
+    """The exact text for the Input of an EventBridge Scheduler target."""
+    return json.dumps(
+        {"schedule": name, "execution_id": EXECUTION_ID_PLACEHOLDER}, separators=(",", ":")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSchedule:
+    """Create or replace a schedule."""
+
+    schedules: ScheduleStore
+    agents: AgentStore
+    connections: ConnectionStore
+    clock: Clock
+
+    def __call__(self, tenant: str, name: str, request: ActivityRequest) -> Schedule:
+        """InvalidRequest for an unknown agent or connection: better now than at three at night."""
+        self._require_target(tenant, request)
+        now = self.clock()
+        schedule = Schedule(
+            tenant=tenant,
+            name=name,
+            request=request,
+            created_at=self._created_at(tenant, name) or now,
+            updated_at=now,
+        )
+        self.schedules.put(schedule)
+        logger.info("schedule_stored", extra={"tenant": tenant, "schedule": name})
+        return schedule
+
+    def _require_target(self, tenant: str, request: ActivityRequest) -> None:
+        if request.adapter is not None:
+            field = "activity.adapter.connection"
+            require_connection(self.connections, tenant, request.adapter, field)
+            return
+        try:
+            self.agents.get(tenant, request.agent_role or "")
+        except AgentNotFound as error:
+            message = f"{error}; see GET /v1/agents"
+            raise InvalidRequest([("activity.agent_role", message)]) from error
+
+    def _created_at(self, tenant: str, name: str) -> datetime | None:
+        try:
+            return self.schedules.get(tenant, name).created_at
+        except ScheduleNotFound:
+            return None

@@ -1,0 +1,59 @@
+"""Logs and metrics: JSON lines on stdout, CloudWatch reads both.
+
+Library modules log through `logging.getLogger(__name__)` with keys in `extra`; a handler calls
+`begin_invocation` first, which makes the lines JSON and binds the ids. No payloads, no tokens.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from agentruns.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+METRICS_NAMESPACE = "agentruns"
+
+
+@functools.cache
+def _logger() -> Logger:
+    from aws_lambda_powertools import Logger
+
+    return Logger(service="agentruns")
+
+
+def begin_invocation(context: Any, **ids: str | None) -> None:
+    """Bind the invocation's ids to every line until the next invocation. None is left out."""
+    log = _logger()
+    log.clear_state()
+    log.append_keys(
+        function_request_id=getattr(context, "aws_request_id", None),
+        function_name=getattr(context, "function_name", None),
+        **{name: value for name, value in ids.items() if value is not None},
+    )
+
+
+def bind(**ids: str) -> None:
+    """Bind further ids, over those of the same name."""
+    _logger().append_keys(**ids)
+
+
+def count(name: str, value: int = 1, **dimensions: str) -> None:
+    """Add to a CloudWatch metric by a line in Embedded Metric Format (no API call)."""
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    with single_metric(
+        name=name,
+        unit=MetricUnit.Count,
+        value=value,
+        namespace=METRICS_NAMESPACE,
+        default_dimensions={"service": Settings.load().powertools_service_name or "agentruns"},
+    ) as metric:
+        for dimension, text in dimensions.items():
+            metric.add_dimension(name=dimension, value=text)
+
+
+logging.getLogger("agentruns").addHandler(logging.NullHandler())

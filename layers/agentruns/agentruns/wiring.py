@@ -1,0 +1,216 @@
+"""Builds what the handlers call. The only builder; each thing is built once, when first asked for.
+
+A function imports only what it builds: pydantic stays with the API, requests with the provider.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agentruns.activities import AcceptActivity
+from agentruns.aws.clients import AwsClients
+from agentruns.settings import POLL_SETTINGS, Settings
+from agentruns.store.table import DynamoDbTable
+
+if TYPE_CHECKING:
+    from agentruns.aop import CheckAop, ExecuteAop, MintToken
+    from agentruns.ports import (
+        ActivityStore,
+        ConnectionStore,
+        Executions,
+        LeenaApi,
+        SecretStore,
+        TokenSource,
+    )
+    from agentruns.publishing import PublishEvents
+    from agentruns.runs import OpenRun, ParkRun, SettleRun
+    from agentruns.sweeping import Sweep
+
+LEENA_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
+"""What a function that calls Leena AI needs."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@functools.cache
+def open_run() -> OpenRun:
+    from agentruns.runs import OpenRun
+    from agentruns.store.schedules import DynamoDbScheduleStore
+
+    settings = Settings.load("table_name", "state_machine_arn", "event_tenant", *POLL_SETTINGS)
+    return OpenRun(
+        activities=_activities(),
+        schedules=DynamoDbScheduleStore(_table()),
+        accept_activity=accept_activity(),
+        clock=now,
+        policy=settings.poll_policy,
+        schedule_tenant=settings.event_tenant,
+    )
+
+
+@functools.cache
+def mint_token() -> MintToken:
+    from agentruns.aop import MintToken
+
+    settings = Settings.load(*LEENA_SETTINGS)
+    return MintToken(
+        activities=_activities(),
+        connections=_connections(),
+        tokens=_tokens(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def execute_aop() -> ExecuteAop:
+    from agentruns.aop import ExecuteAop
+
+    settings = Settings.load(*LEENA_SETTINGS)
+    return ExecuteAop(
+        activities=_activities(),
+        connections=_connections(),
+        tokens=_tokens(),
+        leena=leena_api(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def check_aop() -> CheckAop:
+    from agentruns.aop import CheckAop
+
+    settings = Settings.load(*LEENA_SETTINGS)
+    return CheckAop(
+        activities=_activities(),
+        connections=_connections(),
+        tokens=_tokens(),
+        leena=leena_api(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def park_run() -> ParkRun:
+    from agentruns.runs import ParkRun
+
+    settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
+    return ParkRun(
+        activities=_activities(),
+        executions=_executions(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def settle_run() -> SettleRun:
+    from agentruns.runs import SettleRun
+
+    settings = Settings.load("table_name", *POLL_SETTINGS)
+    return SettleRun(activities=_activities(), clock=now, policy=settings.poll_policy)
+
+
+@functools.cache
+def sweep() -> Sweep:
+    from agentruns.sweeping import Sweep
+
+    settings = Settings.load("state_machine_arn", *LEENA_SETTINGS)
+    return Sweep(
+        activities=_activities(),
+        executions=_executions(),
+        check_aop=check_aop(),
+        settle_run=settle_run(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def publish_events() -> PublishEvents:
+    from agentruns.aws.event_bus import EventBridgeBus
+    from agentruns.publishing import PublishEvents
+
+    settings = Settings.load("event_bus_name")
+    return PublishEvents(bus=EventBridgeBus(_clients().events, settings.event_bus_name))
+
+
+@functools.cache
+def accept_activity() -> AcceptActivity:
+    from agentruns.store.agents import DynamoDbAgentStore
+
+    return AcceptActivity(
+        activities=_activities(),
+        agents=DynamoDbAgentStore(_table()),
+        connections=_connections(),
+        executions=_executions(),
+        clock=now,
+    )
+
+
+@functools.cache
+def leena_api() -> LeenaApi:
+    from agentruns.adapters.http import JsonHttp
+    from agentruns.adapters.leena import LeenaHttpApi
+
+    allow = Settings.load("allow_private_networks").allows_private_networks
+    return LeenaHttpApi(JsonHttp(allow_private_networks=allow, clock=now))
+
+
+@functools.cache
+def _tokens() -> TokenSource:
+    from agentruns.store.leases import DynamoDbLeaseStore
+    from agentruns.tokens import CachedTokenSource
+
+    return CachedTokenSource(
+        api=leena_api(),
+        secrets=_secrets(),
+        leases=DynamoDbLeaseStore(_table()),
+        clock=now,
+        secret_prefix=Settings.load("secret_prefix").secret_prefix,
+    )
+
+
+@functools.cache
+def _activities() -> ActivityStore:
+    from agentruns.store.activities import DynamoDbActivityStore
+
+    return DynamoDbActivityStore(_table())
+
+
+@functools.cache
+def _connections() -> ConnectionStore:
+    from agentruns.store.connections import DynamoDbConnectionStore
+
+    return DynamoDbConnectionStore(_table())
+
+
+@functools.cache
+def _executions() -> Executions:
+    from agentruns.aws.executions import StepFunctionsExecutions
+
+    settings = Settings.load("state_machine_arn")
+    return StepFunctionsExecutions(_clients().stepfunctions, settings.state_machine_arn)
+
+
+@functools.cache
+def _secrets() -> SecretStore:
+    from agentruns.aws.secret_store import SecretsManagerSecretStore
+
+    return SecretsManagerSecretStore(_clients().secretsmanager)
+
+
+@functools.cache
+def _table() -> DynamoDbTable:
+    return DynamoDbTable(Settings.load("table_name").table_name, _clients().dynamodb)
+
+
+@functools.cache
+def _clients() -> AwsClients:
+    return AwsClients()
