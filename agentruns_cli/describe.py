@@ -71,9 +71,9 @@ def age_text(activity: Activity, now: datetime) -> str:
 
 
 def fault_of(activity: Activity) -> Fault | None:
-    """The activity's error, else its latest run's."""
+    """The activity's error, else its latest run's, else why the last check of that run failed."""
     run = activity.latest_run
-    return activity.error or (run.error if run else None)
+    return activity.error or ((run.error or run.last_problem) if run else None)
 
 
 def fault_text(fault: Fault) -> str:
@@ -147,6 +147,7 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
         (
             ("title", activity.title),
             ("agent", activity.agent_role),
+            ("trigger", activity.trigger),
             ("adapter", _adapter_text(activity.adapter)),
             ("message", activity.message),
             ("context", _value(activity.context) if activity.context else None),
@@ -170,6 +171,7 @@ def _run_fields(run: Run, now: datetime) -> list[str]:
         ("completed", _moment_and_age(run.completed_at, now)),
         ("ended", _moment_and_age(run.ended_at, now)),
         ("polls", f"{run.polls}, last {ago_text(run.last_checked_at, now)}{ends}"),
+        ("last problem", fault_text(run.last_problem) if run.last_problem else None),
         ("error", fault_text(run.error) if run.error else None),
         ("output", None if run.output is None else _value(run.output)),
     ]

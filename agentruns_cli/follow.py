@@ -89,6 +89,7 @@ def follow_activity(
 def _news(activity: Activity) -> tuple[object, ...]:
     """What has to differ for a change worth telling. Timestamps alone are not."""
     runs = tuple(
-        (run.run_id, run.status, run.polls, run.provider_ids, run.error) for run in activity.runs
+        (run.run_id, run.status, run.polls, run.provider_ids, run.error, run.last_problem)
+        for run in activity.runs
     )
     return (activity.status, activity.error, runs)

@@ -38,6 +38,16 @@ def parse_duration_option(option: str, text: str | None) -> int | None:
         raise UsageFault(f"{option} is not usable", str(error)) from error
 
 
+def require_header_text(option: str, text: str | None) -> None:
+    """UsageFault where the value of `option` cannot travel in an HTTP header."""
+    if text is not None and not (
+        text.isascii() and text.isprintable() and text.strip() == text != ""
+    ):
+        raise UsageFault(
+            f"{option} is not usable", "give printable ASCII, without blanks around it"
+        )
+
+
 def activity_id_of(identifier: str) -> str:
     """The activity of an activity id or a run id."""
     if not identifier.startswith("run_"):

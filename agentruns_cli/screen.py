@@ -52,9 +52,11 @@ def print_error(error: CliError) -> None:
     """Title, detail, refused fields, request id and the next step, to standard error."""
     problem = error.problem
     lines = [f"error: {problem.title}" + (f" (HTTP {problem.status})" if problem.status else "")]
-    if problem.detail:
+    refused = [f"{field.field}: {field.message}" for field in problem.errors]
+    # The API's detail of a refused body is its field errors in one line.
+    if problem.detail and not (refused and all(text in problem.detail for text in refused)):
         lines.append(_indented(problem.detail))
-    lines += [f"  {refused.field}: {refused.message}" for refused in problem.errors]
+    lines += [f"  {text}" for text in refused]
     if problem.request_id:
         lines.append(f"  request id: {problem.request_id}")
     if error.next_step:

@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt at an activity."""
+    """One attempt at an activity. `last_problem` is why a check failed, while it still goes on."""
 
     run_id: str
     attempt: int
@@ -49,6 +49,7 @@ class Run:
     polls: int
     last_checked_at: datetime | None
     next_check_at: datetime | None
+    last_problem: Fault | None
     error: Fault | None
     output: Any
     evidence: tuple[Evidence, ...]
@@ -71,6 +72,7 @@ class Activity:
 
     activity_id: str
     agent_role: str | None
+    trigger: str | None
     adapter: Mapping[str, Any]
     title: str | None
     message: str | None
@@ -117,6 +119,7 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
     return Activity(
         activity_id=_text(body.get("activity_id")) or "",
         agent_role=_text(body.get("agent_role")),
+        trigger=_text(body.get("trigger")),
         adapter=_mapping(body.get("adapter")),
         title=_text(body.get("title")),
         message=_text(body.get("message")),
@@ -152,6 +155,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         polls=_number(body.get("polls")) or 0,
         last_checked_at=_moment(body.get("last_checked_at")),
         next_check_at=_moment(body.get("next_check_at")),
+        last_problem=_fault(body.get("last_problem")),
         error=_fault(body.get("error")),
         output=body.get("output"),
         evidence=tuple(_evidence(item) for item in _objects(body.get("evidence"))),

@@ -7,7 +7,12 @@ import typer
 
 from agentruns_cli.describe import activity_in_full, activity_table, event_lines
 from agentruns_cli.errors import ApiUnavailable, NotFound, Problem, UsageFault
-from agentruns_cli.inputs import activity_id_of, parse_context, parse_duration_option
+from agentruns_cli.inputs import (
+    activity_id_of,
+    parse_context,
+    parse_duration_option,
+    require_header_text,
+)
 from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
 from agentruns_cli.session import Session, open_session
 from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
@@ -105,6 +110,7 @@ def start(
         raise UsageFault(
             "--wait-timeout says how long to wait", "but neither --watch nor --wait is given"
         )
+    require_header_text("--idempotency-key", idempotency_key)
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
     optional = {
         "message": message,
@@ -215,7 +221,7 @@ def list_activities(
             session.screen.data(activity.activity_id)
     elif activities:
         session.screen.data(activity_table(activities, session.surroundings.clock.now()))
-    else:
+    elif not page.get("next_cursor"):
         session.screen.chatter(
             "No activities match. Start one: " + session.command_text("start", "--help")
         )

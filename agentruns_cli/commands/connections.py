@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentruns.adapters.leena_regions import REGION_URLS
 from agentruns_cli.describe import check_lines, connection_table
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.exit_codes import ExitCode
@@ -17,17 +18,6 @@ from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
 from agentruns_cli.session import Session, open_session, surroundings_of
 from agentruns_cli.surroundings import Surroundings
 from agentruns_cli.views import JsonObject, parse_checks
-
-LEENA_REGIONS = (
-    "us-east-1",
-    "eu-west-1",
-    "eu-central-1",
-    "canadacentral",
-    "ap-southeast-1",
-    "ap-south-1",
-    "qatarcentral",
-    "me-central2",
-)
 
 connect_app = typer.Typer(
     no_args_is_help=True, help="Store credentials for a provider and check them."
@@ -48,7 +38,7 @@ def connect_leena(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")] = "leena",
     region: Annotated[
         str | None,
-        typer.Option("--region", help=f"One of {', '.join(LEENA_REGIONS)}; asked for if absent."),
+        typer.Option("--region", help=f"One of {', '.join(REGION_URLS)}; asked for if absent."),
     ] = None,
     auth_url: Annotated[
         str | None,
@@ -191,7 +181,7 @@ def _ask_for_credentials(surroundings: Surroundings, region: str | None) -> Json
         "client_secret": _ask("Client secret", hidden=True),
         "username": _ask("User name"),
         "password": _ask("Password", hidden=True),
-        "region": region or _ask(f"Region ({', '.join(LEENA_REGIONS)})"),
+        "region": region or _ask(f"Region ({', '.join(REGION_URLS)})"),
     }
 
 

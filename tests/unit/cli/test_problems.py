@@ -52,6 +52,14 @@ def test_a_problem_is_shown_whole(cli, api):
     ]
 
 
+def test_a_detail_that_only_repeats_the_fields_is_left_out(cli, api):
+    errors_ = [{"field": "tags", "message": "too many"}, {"field": "title", "message": "too long"}]
+    detail = "tags: too many; title: too long"
+    api.refuses("POST", LIST_PATH, a_problem(422, "Invalid request", detail, errors=errors_))
+
+    assert cli.run("start", "it_support").stderr.count("too many") == 1
+
+
 def test_every_error_ends_with_a_next_step(cli, api):
     for status in (401, 404, 422, 429, 503):
         api.refuses("GET", f"/v1/activities/act_{status}", a_problem(status, "Refused"))

@@ -7,11 +7,13 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +25,20 @@ SLOW_IMPORTS = ("requests", "boto3", "botocore", "rich", "pydantic", "local")
 
 
 class RunningActivity(BaseHTTPRequestHandler):
-    """Answers every GET with the same running activity."""
+    """Answers every GET with the same running activity, and stores any connection."""
 
     def do_GET(self) -> None:
-        body = json.dumps(an_activity()).encode()
+        self._answer(an_activity())
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"name": "leena"})
+
+    def do_POST(self) -> None:
+        self._answer({"ok": True, "checks": [{"name": "token", "ok": True, "detail": "minted"}]})
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -102,6 +114,33 @@ def test_a_terminal_gets_a_display_in_place_without_colours_if_asked(environment
     os.close(master)
 
 
+def test_a_terminal_does_not_echo_secrets(environment):
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "connect", "leena"],
+        env={**environment, "TERM": "xterm"},
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    for prompt, answer, is_echoed in (
+        (b"Client id", b"my-id", True),
+        (b"Client secret", b"secret-CANARY", False),
+        (b"User name", b"ada", True),
+        (b"Password", b"password-CANARY", False),
+        (b"Region", b"us-east-1", True),
+    ):
+        shown += _read_until(master, prompt)
+        _wait_for_echo(master, is_echoed)
+        os.write(master, answer + b"\n")
+    shown += _read_until(master, b"minted")
+
+    assert process.wait(timeout=20) == 0
+    assert b"my-id" in shown
+    assert b"CANARY" not in shown
+    os.close(master)
+
+
 def test_a_reader_that_goes_away_leaves_no_stack_trace(environment):
     script = '"$0" -m agentruns_cli watch "$1" --wait-timeout 1 | head -n 0'
 
@@ -121,6 +160,14 @@ def test_an_unknown_command_is_a_usage_error(environment):
 
     assert done.returncode == 2
     assert "dance" in done.stderr
+
+
+def _wait_for_echo(master: int, is_echoed: bool) -> None:
+    """The prompt comes first, the terminal's echo is switched a moment later; fails after 20 s."""
+    give_up_at = time.monotonic() + 20
+    while bool(termios.tcgetattr(master)[3] & termios.ECHO) != is_echoed:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
 
 
 def _read_until(master: int, words: bytes) -> bytes:

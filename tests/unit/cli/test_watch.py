@@ -202,6 +202,18 @@ def test_the_longer_nothing_changes_the_rarer_it_asks(cli, api):
     assert len(api.requests) < 160
 
 
+def test_a_check_that_fails_for_now_is_told(cli, api):
+    problem = {"code": "upstream_unavailable", "message": "HTTP 503"}
+    troubled = an_activity(run=a_run(last_problem=problem))
+    api.answers("GET", ACTIVITY_PATH, an_activity(), troubled, an_activity("done", "completed"))
+
+    lines = cli.run("watch", ACTIVITY_ID).stdout.splitlines()
+
+    assert [line.endswith("error upstream_unavailable: HTTP 503") for line in lines] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
 def test_a_lost_activity_ends_the_watch(cli, api):
     api.refuses("GET", ACTIVITY_PATH, a_problem(404, "Activity not found"))
 
