@@ -1,0 +1,333 @@
+"""JSON over HTTP to a provider: one request, one typed result. The only importer of requests.
+
+Not here: retries (the callers' callers own them), redirects, proxies, cookies, .netrc. So requests'
+Session is passed by and its HTTPAdapter called directly: a Session keeps cookies, and reads the
+whole body of a redirect even where redirects are off, past every cap.
+
+**What a failure means.** `NoAnswer.request_sent` is a fact, not a reading of exception names:
+urllib3 raises the same SSLError for a failed handshake and for a broken read, and the same
+ProtocolError whether or not the server had the request. So the connection classes below note the
+moment at which the first byte of a request is handed to a connected (and, for https, verified)
+socket. Before it, nothing can have arrived: refused, DNS, TLS, connect timeout. After it, anything.
+
+**Fresh connections for POST.** A kept-alive connection that the server has closed meanwhile fails
+after the request was written, which for a start would be an unknown outcome. So a POST opens its
+own connection and closes it. GETs share kept-alive ones, dropped when idle for 15 s.
+
+**Limits.** Connect 3 s per address, 10 s between two reads, 20 s in all once connected: a
+timer shuts the socket down, since timeouts per read never end a reply that drips, be it in its
+headers or in its body. 1 MiB of body. `Accept-Encoding: identity`, and an encoded body is not
+decoded but refused, so there is nothing to inflate. Name resolution has the resolver's own limits.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from agentruns.adapters.base_urls import is_public_address, validate_base_url
+from agentruns.adapters.json_reply import UnreadableJson, parse_json, retry_after_seconds
+from agentruns.ports import Clock
+
+__all__ = ["Answer", "JsonHttp", "NoAnswer", "validate_base_url"]
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+DEADLINE_SECONDS = 20.0
+IDLE_SECONDS = 15.0
+MAX_BODY_BYTES = 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A reply with a status. `headers` has lower-case names.
+
+    `body` is the document; where `unreadable` says why there is none, `body` is None.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    unreadable: str | None
+    retry_after_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """No status came. Not `request_sent`: provably, no byte of the request left this process.
+
+    `reason` names host and failure. The exception itself is left behind: its request object
+    carries the Authorization header.
+    """
+
+    reason: str
+    request_sent: bool
+
+
+class JsonHttp:
+    """Sends JSON documents to URLs that `validate_base_url` lets pass. Safe to share by threads.
+
+    With `allow_private_networks` False, a host that resolves to a private address is left before
+    anything is sent to it. `adapter_factory` makes requests' transport adapters.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private_networks: bool,
+        clock: Clock,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        adapter_factory: Callable[[], BaseAdapter] | None = None,
+    ) -> None:
+        self._allow_private_networks = allow_private_networks
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+        self._timeout = (CONNECT_SECONDS, read_seconds)
+        self._adapter_factory = adapter_factory or _WatchedAdapter
+        self._kept_alive: BaseAdapter | None = None
+        self._last_used = 0.0
+        self._lock = threading.Lock()
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        """ValueError where `url` is not allowed."""
+        request = self._prepare("GET", url, headers, None)
+        return self._exchange(self._kept_alive_adapter(), request)
+
+    def post(
+        self, url: str, headers: Mapping[str, str], document: Mapping[str, Any]
+    ) -> Answer | NoAnswer:
+        """ValueError where `url` is not allowed or `document` is not JSON; nothing is sent then."""
+        request = self._prepare("POST", url, {**headers, "Connection": "close"}, document)
+        adapter = self._adapter_factory()
+        try:
+            return self._exchange(adapter, request)
+        finally:
+            adapter.close()
+
+    def _prepare(
+        self, method: str, url: str, headers: Mapping[str, str], document: Any
+    ) -> requests.PreparedRequest:
+        validate_base_url(url, self._allow_private_networks)
+        all_headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "agentruns",
+            **headers,
+        }
+        body: bytes | None = None
+        if document is not None:
+            all_headers["Content-Type"] = "application/json"
+            try:
+                body = json.dumps(document, allow_nan=False).encode("ascii")
+            except (TypeError, RecursionError) as exc:
+                raise ValueError(f"not a JSON document: {exc}") from exc
+        try:
+            return requests.Request(method, url, headers=all_headers, data=body).prepare()
+        except requests.RequestException:  # its text quotes the header
+            raise ValueError("the URL or a header has characters that cannot be sent") from None
+
+    def _kept_alive_adapter(self) -> BaseAdapter:
+        """The process's one adapter with a pool; what idled too long is closed, not reused."""
+        with self._lock:
+            if self._kept_alive is None:
+                self._kept_alive = self._adapter_factory()
+            now = time.monotonic()
+            if now - self._last_used > IDLE_SECONDS:
+                self._kept_alive.close()
+            self._last_used = now
+            return self._kept_alive
+
+    def _exchange(
+        self, adapter: BaseAdapter, request: requests.PreparedRequest
+    ) -> Answer | NoAnswer:
+        with _Watch(self._deadline_seconds, self._allow_private_networks) as watch:
+            try:
+                response = adapter.send(request, stream=True, timeout=self._timeout, verify=True)
+            except _FAILURES as exc:
+                return NoAnswer(reason=_describe(request, exc, watch), request_sent=watch.sent)
+            try:
+                return self._read_answer(response, watch)
+            finally:
+                response.close()
+
+    def _read_answer(self, response: requests.Response, watch: _Watch) -> Answer:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        body, unreadable = None, None
+        try:
+            body = parse_json(_read_body(response, headers, watch))
+        except UnreadableJson as exc:
+            unreadable = str(exc)
+        return Answer(
+            status=response.status_code,
+            headers=headers,
+            body=body,
+            unreadable=unreadable,
+            retry_after_seconds=retry_after_seconds(headers, self._clock()),
+        )
+
+
+def _read_body(response: requests.Response, headers: Mapping[str, str], watch: _Watch) -> bytes:
+    """UnreadableJson where the body is encoded, too large, or does not come to its end."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise UnreadableJson("the body is encoded, though identity was asked for")
+    body = bytearray()
+    try:
+        while len(body) <= MAX_BODY_BYTES:
+            chunk = response.raw.read(_CHUNK_BYTES, decode_content=False)
+            if not chunk:
+                break
+            body += chunk
+    except _FAILURES as exc:
+        raise UnreadableJson(f"the body broke off ({type(exc).__name__})") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise UnreadableJson(f"the body has more than {MAX_BODY_BYTES} bytes")
+    if watch.expired:
+        raise UnreadableJson(f"the body was not complete after {watch.seconds:g} s")
+    return bytes(body)
+
+
+def _describe(request: requests.PreparedRequest, exc: BaseException, watch: _Watch) -> str:
+    """Host and failure; never the exception's text, which may quote headers."""
+    host = (request.url or "").split("/")[2]
+    if watch.expired:
+        return f"{host}: no answer after {watch.seconds:g} s"
+    innermost: BaseException = exc
+    while isinstance(reason := _reason_of(innermost), BaseException):
+        innermost = reason
+    what = "no answer" if watch.sent else "no connection"
+    return f"{host}: {what} ({type(innermost).__name__})"
+
+
+def _reason_of(exc: BaseException) -> object:
+    """What requests and urllib3 wrapped: `MaxRetryError.reason`, else a wrapped exception."""
+    reason = getattr(exc, "reason", None)
+    return reason if reason is not None else next(iter(exc.args), None)
+
+
+class _Watch:
+    """What one request does to its socket: when it begins to send, and an end at the deadline."""
+
+    def __init__(self, seconds: float, allow_private_networks: bool) -> None:
+        self.seconds = seconds
+        self.allow_private_networks = allow_private_networks
+        self.sent = False
+        self.expired = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watch:
+        self._token = _CURRENT_WATCH.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+        _CURRENT_WATCH.reset(self._token)
+
+    def follow(self, connected: socket.socket) -> None:
+        """Keep a duplicate of the descriptor: TLS takes the original over before its handshake."""
+        with self._lock:
+            if self._socket is not None:
+                return
+            self._socket = socket.fromfd(connected.fileno(), connected.family, connected.type)
+            if self.expired:
+                _shut_down(self._socket)
+
+    def _expire(self) -> None:
+        with self._lock:
+            self.expired = True
+            if self._socket is not None:
+                _shut_down(self._socket)
+
+
+_CURRENT_WATCH: ContextVar[_Watch] = ContextVar("current_watch")
+
+
+def _shut_down(connected: socket.socket) -> None:
+    """End what another thread blocks on: the connection ends with the first of its descriptors."""
+    with suppress(OSError):  # the peer was faster
+        connected.shutdown(socket.SHUT_RDWR)
+
+
+class _Watched(HTTPConnection):
+    """Tells the current watch about the socket and the first byte sent."""
+
+    def _new_conn(self) -> socket.socket:
+        connected = super()._new_conn()
+        watch = _CURRENT_WATCH.get()
+        watch.follow(connected)
+        if not watch.allow_private_networks:
+            peer = str(connected.getpeername()[0])
+            if not is_public_address(peer):
+                connected.close()
+                raise urllib3.exceptions.NewConnectionError(self, "leads to a private network")
+        return connected
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        watch = _CURRENT_WATCH.get()
+        watch.follow(self.sock)
+        watch.sent = True
+        super().send(data)
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _WatchedHttpPool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _WatchedHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """requests' adapter over watched connections, without any retry of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=urllib3.Retry(0, read=False, redirect=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _WatchedHttpPool,
+            "https": _WatchedHttpsPool,
+        }

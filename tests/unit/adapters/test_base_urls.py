@@ -1,0 +1,113 @@
+import pytest
+
+from agentruns.adapters import http
+from agentruns.adapters.base_urls import is_public_address, validate_base_url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://aic.leena.ai", "https://aic.leena.ai"),
+        ("https://aic.leena.ai/", "https://aic.leena.ai"),
+        ("https://proxy.example:8443/leena//", "https://proxy.example:8443/leena"),
+        ("https://8.8.8.8", "https://8.8.8.8"),
+        ("https://[2606:4700::1111]:443", "https://[2606:4700::1111]:443"),
+    ],
+)
+@pytest.mark.parametrize("allow_private_networks", [False, True])
+def test_a_public_https_url_is_taken(url, expected, allow_private_networks):
+    assert validate_base_url(url, allow_private_networks) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080",
+        "http://localhost:8080/",
+        "http://leena.localhost:1",
+        "http://[::1]:9",
+        "https://10.0.0.7",
+        "https://leena.corp.internal",
+    ],
+)
+def test_a_private_url_needs_the_parameter(url):
+    assert validate_base_url(url, allow_private_networks=True) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "must be a URL"),
+        ("https://a.example/" + "x" * 2048, "must be a URL"),
+        ("https://a.example/\n", "must be a URL"),
+        ("https://a b.example", "must be a URL"),
+        ("https://ä.example", "must be a URL"),
+        ("https://\uff11\uff16\uff19.254.169.254", "must be a URL"),
+        ("https://a.example\\@evil.example", "must be a URL"),
+        ("https://[::1", "is not a URL"),
+        ("https://a.example:99999", "is not a URL"),
+        ("https://a.example:0", "must name a host"),
+        ("https://", "must name a host"),
+        ("https:///path", "must name a host"),
+        ("aic.leena.ai", "must name a host"),
+        ("https://user@a.example", "must not carry a user"),
+        ("https://user:pw@a.example", "must not carry a user"),
+        ("https://@a.example", "must not carry a user"),
+        ("https://a.example?x=1", "must not have a query"),
+        ("https://a.example/#", "must not have a query"),
+        ("https://a_b.example", "names a host that is none"),
+        ("https://-a.example", "names a host that is none"),
+        ("https://2852039166", "must write an address"),
+        ("https://0xa9fea9fe", "must write an address"),
+        ("https://0251.254.169.254", "must write an address"),
+        ("https://169.254.43518", "must write an address"),
+        ("http://a.example", "must start with https"),
+        ("ftp://a.example", "must start with https"),
+        ("file://a.example/etc", "must start with https"),
+    ],
+)
+@pytest.mark.parametrize("allow_private_networks", [False, True])
+def test_a_bad_url_is_refused_with_the_reason(url, message, allow_private_networks):
+    with pytest.raises(ValueError, match=message):
+        validate_base_url(url, allow_private_networks)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1",
+        "https://localhost",
+        "https://localhost.",
+        "https://a.localhost",
+        "https://10.0.0.7",
+        "https://169.254.169.254",
+        "https://100.64.0.1",
+        "https://0.0.0.0",
+        "https://[::1]",
+        "https://[fe80::1]",
+        "https://[::ffff:10.0.0.1]",
+        "https://[64:ff9b::a9fe:a9fe]",
+        "https://[2002:a9fe:a9fe::]",
+        "https://224.0.0.1",
+    ],
+)
+def test_a_private_network_is_refused(url):
+    with pytest.raises(ValueError, match="must not lead to a private network"):
+        validate_base_url(url, allow_private_networks=False)
+
+
+def test_http_on_loopback_needs_the_parameter():
+    with pytest.raises(ValueError, match="must start with https"):
+        validate_base_url("http://127.0.0.1:8080", allow_private_networks=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("8.8.8.8", True), ("2606:4700::1111", True), ("fe80::1%eth0", False), ("192.0.0.8", False)],
+)
+def test_an_address_is_public_or_not(address, expected):
+    assert is_public_address(address) is expected
+
+
+def test_the_http_module_offers_the_same_check():
+    assert http.validate_base_url is validate_base_url
