@@ -1,0 +1,212 @@
+"""Runs MiniStack with corrections to where it differs from AWS in a way this project depends on.
+
+Run by the MiniStack environment's interpreter as a file (`python -P ministack_launcher.py`), so it imports nothing of
+this project. What MiniStack 1.5.33 does otherwise than AWS, and what is put right here:
+
+1. a handler's exception is reported as `Runtime.HandlerError`, so that `Retry` and `Catch` by class name never match;
+2. the worker is killed after every such exception, so that the next call is a cold start;
+3. a killed worker is `Runtime.HandlerError` too, where AWS says `Runtime.ExitError`;
+4. a Task's `TimeoutSeconds` given as a JSONata expression is not evaluated;
+5. the error of a function called with `.waitForTaskToken` is dropped, and the task waits for a callback that never comes;
+6. EventBridge Scheduler leaves `<aws.scheduler.execution-id>` and its kin as they are, so that all firings look the same;
+7. `batchItemFailures` of a function on a DynamoDB stream is ignored, so that failed records are lost (here the whole batch
+   is delivered again, on AWS everything from the first failed record);
+8. `GenerateSecretString` ignores `ExcludePunctuation`.
+
+Each correction replaces a text that must be there exactly once. On any other MiniStack it stops with a message naming
+the place: a silent half-correction would be worse than none.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+PATCHED_VERSION = "1.5.33"
+
+Replacement = tuple[str, str]
+
+WORKER_SCRIPT: Sequence[Replacement] = [
+    (
+        '"error": str(e), "trace": traceback.format_exc()}',
+        '"error": str(e), "trace": traceback.format_exc(), "error_type": type(e).__name__,'
+        ' "stack_trace": traceback.format_list(traceback.extract_tb(e.__traceback__)[1:])}',
+    ),
+]
+KEEP_WORKER: Sequence[Replacement] = [
+    (
+        'if response.get("status") == "error":',
+        'if response.get("status") == "error" and "error_type" not in response:',
+    ),
+]
+ERROR_PAYLOAD: Sequence[Replacement] = [
+    (
+        'error_type = "Runtime.HandlerError"\n',
+        'error_type = result.get("error_type") or (\n'
+        '                "Runtime.ExitError" if error_msg == "Worker process died" else "Runtime.HandlerError")\n',
+    ),
+    (
+        '"errorType": error_type,\n',
+        '"errorType": error_type,\n'
+        '                    **({"requestId": request_id, "stackTrace": result["stack_trace"]}\n'
+        '                       if "stack_trace" in result else {}),\n',
+    ),
+]
+TASK_TIMEOUT: Sequence[Replacement] = [
+    (
+        "task_result = _invoke_with_callback(\n"
+        '                    resource, effective, ctx["Task"]["Token"], state_def)',
+        "task_result = _invoke_with_callback(\n"
+        '                    resource, effective, ctx["Task"]["Token"],\n'
+        "                    _with_evaluated_timeout(state_def, raw_input, ctx))",
+    ),
+    (
+        'resource, effective, state_def["TimeoutSeconds"])',
+        'resource, effective, _with_evaluated_timeout(state_def, raw_input, ctx)["TimeoutSeconds"])',
+    ),
+]
+CALLBACK_ERROR: Sequence[Replacement] = [
+    (
+        "_call_lambda(func_ref, lambda_payload)\n        except _ExecutionError:\n            pass\n",
+        "_call_lambda(func_ref, lambda_payload)\n        except _ExecutionError:\n"
+        "            _task_tokens.pop(token, None)\n            raise\n",
+    ),
+]
+SCHEDULER_CONTEXT: Sequence[Replacement] = [
+    ('target = sched.get("Target") or {}\n', "target = _target_with_context(sched, now)\n"),
+]
+STREAM_ITEM_FAILURES: Sequence[Replacement] = [
+    (
+        "result = _execute_function(func_rec, event)\n",
+        "result = _result_with_item_failures(_execute_function(func_rec, event))\n",
+    ),
+]
+SECRET_PUNCTUATION: Sequence[Replacement] = [
+    (
+        "_string.digits + _string.punctuation\n",
+        '_string.digits + ("" if gen.get("ExcludePunctuation") else _string.punctuation)\n',
+    ),
+]
+
+
+def target_with_context(schedule: dict[str, Any], fired_at: float) -> dict[str, Any]:
+    """The schedule's target with the context attributes of this firing in its Input (EventBridge Scheduler user guide,
+    "Adding context attributes"); `fired_at` in epoch seconds."""
+    target = dict(schedule.get("Target") or {})
+    attributes = {
+        "execution-id": str(uuid.uuid4()),
+        "scheduled-time": datetime.fromtimestamp(fired_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "schedule-arn": schedule.get("Arn", ""),
+        "attempt-number": "1",
+    }
+    for name, value in attributes.items():
+        if "Input" in target:
+            target["Input"] = target["Input"].replace(f"<aws.scheduler.{name}>", value)
+    return target
+
+
+def result_with_item_failures(result: dict[str, Any]) -> dict[str, Any]:
+    """The result of a stream batch as an error when its function names failed items, so that the batch comes again."""
+    body = result.get("body")
+    if result.get("error") or not isinstance(body, dict) or not body.get("batchItemFailures"):
+        return result
+    failed = {"errorType": "BatchItemFailures", "errorMessage": str(body["batchItemFailures"])}
+    return {**result, "error": True, "body": failed}
+
+
+def replace_exactly(text: str, replacements: Sequence[Replacement], place: str) -> str:
+    """Apply the replacements to the text; SystemExit names the place when one does not occur exactly once."""
+    for expected, replacement in replacements:
+        occurrences = text.count(expected)
+        if occurrences != 1:
+            raise SystemExit(
+                f"MiniStack {version('ministack')}: {place} has the text to correct {occurrences} times, not once; "
+                f"local/ministack_launcher.py was written for {PATCHED_VERSION}. Expected: {expected!r}"
+            )
+        text = text.replace(expected, replacement)
+    return text
+
+
+def recompiled(
+    module: ModuleType, function: Callable[..., Any], replacements: Sequence[Replacement]
+) -> Any:
+    """The function compiled anew from its corrected source, in its own module's namespace."""
+    place = f"{module.__name__}.{function.__qualname__}"
+    source = replace_exactly(textwrap.dedent(inspect.getsource(function)), replacements, place)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, f"<corrected {place}>", "exec"), module.__dict__, namespace)  # noqa: S102  # own text
+    return namespace[function.__name__]
+
+
+def correct_functions(lambda_runtime: Any, lambda_svc: Any) -> None:
+    """Exceptions keep their class name and their worker; failed stream records come again."""
+    lambda_runtime._PYTHON_WORKER_SCRIPT = replace_exactly(
+        lambda_runtime._PYTHON_WORKER_SCRIPT, WORKER_SCRIPT, "the Python worker script"
+    )
+    lambda_runtime.Worker.invoke = recompiled(
+        lambda_runtime, lambda_runtime.Worker.invoke, KEEP_WORKER
+    )
+    lambda_svc._execute_function_warm = recompiled(
+        lambda_svc, lambda_svc._execute_function_warm, ERROR_PAYLOAD
+    )
+    lambda_svc._result_with_item_failures = result_with_item_failures
+    lambda_svc._poll_dynamodb_streams = recompiled(
+        lambda_svc, lambda_svc._poll_dynamodb_streams, STREAM_ITEM_FAILURES
+    )
+
+
+def correct_state_machines(stepfunctions: Any) -> None:
+    """Task timeouts may be expressions, and a failed callback function fails its task."""
+
+    def with_evaluated_timeout(
+        state: dict[str, Any], raw_input: Any, context: Any
+    ) -> dict[str, Any]:
+        if not isinstance(state.get("TimeoutSeconds"), str):
+            return state
+        seconds = stepfunctions._jsonata_state_field(
+            state, "TimeoutSeconds", "number", raw_input, context
+        )
+        return {**state, "TimeoutSeconds": seconds}
+
+    stepfunctions._with_evaluated_timeout = with_evaluated_timeout
+    stepfunctions._execute_task = recompiled(
+        stepfunctions, stepfunctions._execute_task, TASK_TIMEOUT
+    )
+    stepfunctions._invoke_with_callback = recompiled(
+        stepfunctions, stepfunctions._invoke_with_callback, CALLBACK_ERROR
+    )
+
+
+def correct_resources(scheduler: Any, provisioners: Any) -> None:
+    """Schedules fill their context attributes in, and generated secrets keep to their alphabet."""
+    scheduler._target_with_context = target_with_context
+    scheduler._tick_schedules = recompiled(scheduler, scheduler._tick_schedules, SCHEDULER_CONTEXT)
+    # CloudFormation's create and update both look this function up in their module when called
+    provisioners._sm_secret_string = recompiled(
+        provisioners, provisioners._sm_secret_string, SECRET_PUNCTUATION
+    )
+
+
+def main() -> None:
+    """Correct the installed MiniStack, then run it in this process until it is ended."""
+    from ministack.app import main as run_ministack
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc, scheduler, stepfunctions
+    from ministack.services.cloudformation import provisioners
+
+    correct_functions(lambda_runtime, lambda_svc)
+    correct_state_machines(stepfunctions)
+    correct_resources(scheduler, provisioners)
+    sys.argv = ["ministack"]
+    run_ministack()
+
+
+if __name__ == "__main__":
+    main()
