@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from local.leena_emulator.emulator import LeenaEmulator
-from local.leena_emulator.errors import CredentialsFileUnusable
+from local.leena_emulator.errors import CredentialsFileUnusable, JournalUnusable
 from local.leena_emulator.settings import (
     MAXIMUM_EXPIRES_IN_SECONDS,
     Credentials,
@@ -44,8 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, want_stop)
     try:
         emulator = LeenaEmulator(
-            host=options.host, port=options.port, settings=settings, verbose=options.verbose
+            host=options.host,
+            port=options.port,
+            settings=settings,
+            verbose=options.verbose,
+            journal=options.journal,
         )
+    except JournalUnusable as exc:
+        print(f"leena emulator: {exc}", file=sys.stderr)
+        return _EXIT_USAGE
     except OSError as exc:
         where = f"{options.host}:{options.port}"
         print(f"leena emulator: cannot listen on {where}: {exc.strerror}", file=sys.stderr)
@@ -77,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="JSON with client_id, client_secret, username, password; default: the demo ones",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="keeps accepted starts and their progress over a restart; default: memory only",
     )
     parser.add_argument("--verbose", action="store_true", help="log requests to stderr")
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from local.leena_emulator.clock import Clock, utc_now
 from local.leena_emulator.faults import FaultScript, fault_rule
 from local.leena_emulator.http_server import EmulatorServer
 from local.leena_emulator.items import ItemStore
+from local.leena_emulator.journal import Journal
 from local.leena_emulator.ledger import Ledger
 from local.leena_emulator.scenarios import Aop, AopCatalogue
 from local.leena_emulator.settings import EmulatorSettings
@@ -26,7 +28,7 @@ class LeenaEmulator:
     ...     assert len(leena.ledger.executes()) == 1
 
     Bound to its port from the construction on, serving between `start` and `stop`.
-    Raises OSError if the port is taken.
+    Raises OSError if the port is taken, JournalUnusable if the journal is.
     """
 
     def __init__(
@@ -37,9 +39,16 @@ class LeenaEmulator:
         clock: Clock = utc_now,
         settings: EmulatorSettings | None = None,
         verbose: bool = False,
+        journal: Path | None = None,
     ) -> None:
-        self._state = EmulatorState(clock=clock, settings=settings or EmulatorSettings())
-        self._server = EmulatorServer((host, port), self._state, verbose=verbose)
+        self._state = EmulatorState(
+            clock=clock, settings=settings or EmulatorSettings(), journal=Journal(journal)
+        )
+        try:
+            self._server = EmulatorServer((host, port), self._state, verbose=verbose)
+        except OSError:
+            self._state.journal.close()
+            raise
         self._thread: threading.Thread | None = None
 
     @property
@@ -100,10 +109,11 @@ class LeenaEmulator:
         """Ends at once; what hangs is cut."""
         if self._thread is None:
             self._server.server_close()
-            return
-        self._server.stop()
-        self._thread.join()
-        self._thread = None
+        else:
+            self._server.stop()
+            self._thread.join()
+            self._thread = None
+        self._state.journal.close()
 
     def __enter__(self) -> Self:
         return self.start()

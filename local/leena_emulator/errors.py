@@ -4,7 +4,8 @@ EmulatorError
 ├── RequestRefused            an HTTP status and a `{"message": ...}` body
 │   └── InvalidField          400 on a control endpoint, names the field
 ├── InvalidRequestBody        the body is not the JSON object that the endpoint takes
-└── CredentialsFileUnusable   `--credentials FILE` cannot be read or lacks a value
+├── CredentialsFileUnusable   `--credentials FILE` cannot be read or lacks a value
+└── JournalUnusable           `--journal FILE` cannot be opened or is no journal
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class InvalidRequestBody(EmulatorError):
 
 class CredentialsFileUnusable(EmulatorError):
     """The credentials file is missing, unreadable or incomplete."""
+
+
+class JournalUnusable(EmulatorError):
+    """The journal file cannot be opened, or holds something else."""

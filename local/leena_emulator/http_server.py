@@ -107,7 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(EmulatorServer, self.server)
 
     def _read_request(self) -> Request:
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as exc:
+            raise RequestRefused(400, "The request target is no URL") from exc
         return Request(
             method=self.command,
             path=unquote(parts.path),
@@ -218,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status = getattr(delivery, "status", None)
         outcome = str(status) if status else type(delivery).__name__.lower()
-        path = urlsplit(self.path).path if hasattr(self, "path") else "-"
+        path = self.path.partition("?")[0]
         print(f"{self.command} {ascii(path)[1:-1]} {outcome}", file=sys.stderr, flush=True)
 
     def send_error(

@@ -14,6 +14,7 @@ from typing import Any
 
 from local.leena_emulator.clock import Clock, control_timestamp, provider_timestamp
 from local.leena_emulator.errors import RequestRefused
+from local.leena_emulator.journal import Journal
 from local.leena_emulator.object_ids import ObjectIds
 from local.leena_emulator.scenarios import Aop, Phase, is_terminal
 
@@ -70,6 +71,54 @@ class AopItem:
         self.phase_entered_at = entered_at
         self.polls_in_phase = 0
 
+    def progress(self) -> dict[str, Any]:
+        """What changes over the item's life, for the journal."""
+        return {
+            "phase_index": self.phase_index,
+            "phase_entered_at": self.phase_entered_at.isoformat(),
+            "polls_in_phase": self.polls_in_phase,
+            "forced_status": self.forced_status,
+            "forced_at": self.forced_at.isoformat() if self.forced_at else None,
+        }
+
+    def take_progress(self, progress: dict[str, Any]) -> None:
+        forced_at = progress["forced_at"]
+        self.phase_index = progress["phase_index"]
+        self.phase_entered_at = datetime.fromisoformat(progress["phase_entered_at"])
+        self.polls_in_phase = progress["polls_in_phase"]
+        self.forced_status = progress["forced_status"]
+        self.forced_at = datetime.fromisoformat(forced_at) if forced_at else None
+
+    def as_record(self) -> dict[str, Any]:
+        """All of it, for the journal."""
+        return {
+            "aop_item_id": self.aop_item_id,
+            "request_id": self.request_id,
+            "run_id": self.run_id,
+            "reference_id": self.reference_id,
+            "aop_id": self.aop_id,
+            "phases": [phase.as_document() for phase in self.phases],
+            "initiated_at": self.initiated_at.isoformat(),
+            "progress": self.progress(),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> AopItem:
+        """What `as_record` wrote."""
+        initiated_at = datetime.fromisoformat(record["initiated_at"])
+        item = cls(
+            aop_item_id=record["aop_item_id"],
+            request_id=record["request_id"],
+            run_id=record["run_id"],
+            reference_id=record["reference_id"],
+            aop_id=record["aop_id"],
+            phases=tuple(Phase(**phase) for phase in record["phases"]),
+            initiated_at=initiated_at,
+            phase_entered_at=initiated_at,
+        )
+        item.take_progress(record["progress"])
+        return item
+
     def as_status_document(self) -> dict[str, Any]:
         """The provider's status answer."""
         completed_at = self.completed_at
@@ -98,10 +147,14 @@ class AopItem:
 
 
 class ItemStore:
-    """All items since the start or the last reset, in memory. Thread safe."""
+    """All items since the start or the last reset, in memory. Thread safe.
 
-    def __init__(self, clock: Clock) -> None:
+    Progress goes to the journal; the start of an item is the ledger's to write.
+    """
+
+    def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._lock = threading.Lock()
         self._ids = ObjectIds(clock)
         self._items: dict[str, AopItem] = {}
@@ -124,6 +177,16 @@ class ItemStore:
             self._items[item.aop_item_id] = item
         return item
 
+    def restore(self, item: AopItem) -> None:
+        """Takes in an item of an earlier process; its numbers are not given out again."""
+        with self._lock:
+            self._items[item.aop_item_id] = item
+            self._numbers = itertools.count(int(item.reference_id.removeprefix("RPT")) + 1)
+
+    def restore_progress(self, aop_item_id: str, progress: dict[str, Any]) -> None:
+        with self._lock:
+            self._items[aop_item_id].take_progress(progress)
+
     def aop_id_of(self, aop_item_id: str) -> str | None:
         with self._lock:
             item = self._items.get(aop_item_id.lower())
@@ -136,6 +199,7 @@ class ItemStore:
             item = self._get(aop_item_id)
             if item.forced_status is None:
                 item.advance_by_poll(now)
+            self._write_progress(item, is_poll=True)
             return item.as_status_document()
 
     def look(self, aop_item_id: str) -> dict[str, Any]:
@@ -163,11 +227,16 @@ class ItemStore:
             item = self._get(aop_item_id)
             item.forced_status = status
             item.forced_at = now if status else None
+            self._write_progress(item, is_poll=False)
             return item.as_control_document()
 
     def clear(self) -> None:
         with self._lock:
             self._items.clear()
+
+    def _write_progress(self, item: AopItem, *, is_poll: bool) -> None:
+        record = {"record": "progress", "aop_item_id": item.aop_item_id, "is_poll": is_poll}
+        self._journal.append({**record, "progress": item.progress()})
 
     def _get(self, aop_item_id: str) -> AopItem:
         item = self._items.get(aop_item_id.lower())

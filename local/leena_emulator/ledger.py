@@ -15,6 +15,7 @@ from typing import Any
 
 from local.leena_emulator.clock import Clock, control_timestamp
 from local.leena_emulator.items import AopItem
+from local.leena_emulator.journal import Journal
 
 RUN_ID_KEY = "agentruns_run_id"
 """The member of an execute's `context` by which a client's own run id travels."""
@@ -69,8 +70,9 @@ class LedgerEntry:
 class Ledger:
     """Thread safe; entries are numbered from 1 without gaps."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._lock = threading.Lock()
         self.clear()
 
@@ -96,6 +98,26 @@ class Ledger:
         self._append(
             Operation.EXECUTE, item=item, message_to_start=message_to_start, context=context
         )
+
+    def restore_execute(self, item: AopItem, record: dict[str, Any]) -> None:
+        """Takes in a start that an earlier process wrote to the journal."""
+        with self._lock:
+            self._accepted[Operation.EXECUTE] += 1
+            self._received[Operation.EXECUTE] += 1
+            self._entries.append(
+                LedgerEntry(
+                    sequence=len(self._entries) + 1,
+                    operation=Operation.EXECUTE,
+                    at=datetime.fromisoformat(record["at"]),
+                    item=item,
+                    message_to_start=record["message_to_start"],
+                    context=record["context"],
+                )
+            )
+
+    def restore_status_read(self, aop_item_id: str) -> None:
+        self.count_received(Operation.STATUS)
+        self.record_status_read(aop_item_id)
 
     def record_status_read(self, aop_item_id: str) -> None:
         with self._lock:
@@ -165,14 +187,23 @@ class Ledger:
         context: dict[str, Any],
     ) -> None:
         with self._lock:
-            self._accepted[operation] += 1
-            self._entries.append(
-                LedgerEntry(
-                    sequence=len(self._entries) + 1,
-                    operation=operation,
-                    at=self._clock(),
-                    item=item,
-                    message_to_start=message_to_start,
-                    context=context,
-                )
+            entry = LedgerEntry(
+                sequence=len(self._entries) + 1,
+                operation=operation,
+                at=self._clock(),
+                item=item,
+                message_to_start=message_to_start,
+                context=context,
             )
+            self._accepted[operation] += 1
+            self._entries.append(entry)
+            if item is not None:
+                self._journal.append(
+                    {
+                        "record": "start",
+                        "at": entry.at.isoformat(),
+                        "message_to_start": message_to_start,
+                        "context": context,
+                        "item": item.as_record(),
+                    }
+                )

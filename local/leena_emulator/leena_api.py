@@ -129,6 +129,11 @@ def _basic_credentials(authorization: str) -> tuple[str, str]:
 
 def _is_same(given: tuple[str, str], expected: tuple[str, str]) -> bool:
     """Compares in constant time, and the second part even if the first differs."""
-    is_same_name = hmac.compare_digest(given[0].encode(), expected[0].encode())
-    is_same_secret = hmac.compare_digest(given[1].encode(), expected[1].encode())
+    is_same_name = hmac.compare_digest(_as_bytes(given[0]), _as_bytes(expected[0]))
+    is_same_secret = hmac.compare_digest(_as_bytes(given[1]), _as_bytes(expected[1]))
     return is_same_name and is_same_secret
+
+
+def _as_bytes(text: str) -> bytes:
+    """JSON can carry lone surrogates, which plain UTF-8 refuses."""
+    return text.encode("utf-8", "surrogatepass")

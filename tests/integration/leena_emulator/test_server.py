@@ -24,7 +24,7 @@ from tests.integration.leena_emulator.conftest import AUTH, USER, Caller
 ROOT = Path(__file__).parents[3]
 
 
-def raw_exchange(leena, request):
+def raw_exchange(leena: LeenaEmulator, request: bytes) -> bytes:
     host, port = leena.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=2) as connection:
         connection.sendall(request)
@@ -113,6 +113,7 @@ def test_a_body_above_1_mib_is_413_and_1_mib_is_read(leena, caller):
         (b"BREW /coffee HTTP/1.1", 501),
         (b"GET / HTTP/9.9", 505),
         (b"nonsense", 400),
+        (b"GET http://[ HTTP/1.1", 400),
     ],
 )
 def test_odd_requests_get_a_json_message(leena, request_head, status):
@@ -179,7 +180,7 @@ def test_own_credentials_and_expiry():
         assert reply.json()["expires_in"] == 7
 
 
-def start_program(*options):
+def start_program(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "local.leena_emulator", *options],
         cwd=ROOT,
@@ -190,11 +191,18 @@ def start_program(*options):
     )
 
 
+def read_url(program: subprocess.Popen[str]) -> str:
+    assert program.stdout is not None
+    line = program.stdout.readline()
+    found = re.fullmatch(r"leena emulator on (http://127\.0\.0\.1:\d+)\n", line)
+    assert found, line
+    return found[1]
+
+
 @pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
 def test_the_program_prints_one_line_serves_and_ends_at_once(stop_signal):
     program = start_program("--port", "0", "--verbose")
-    line = program.stdout.readline()
-    url = re.fullmatch(r"leena emulator on (http://127\.0\.0\.1:\d+)\n", line)[1]
+    url = read_url(program)
     caller = Caller(url)
     assert caller.mint().status_code == 200
     item = caller.execute("completes_at_once").json()["aop_item_id"]
@@ -222,7 +230,7 @@ def test_the_program_is_silent_without_verbose(tmp_path):
         json.dumps({"client_id": "c", "client_secret": "s", "username": "u", "password": "p"})
     )
     program = start_program("--credentials", str(file), "--expires-in", "9")
-    url = program.stdout.readline().split()[-1]
+    url = read_url(program)
     body = {"username": "u", "password": "p", "grant_type": "password"}
     reply = requests.post(f"{url}/api/v1.0/oauth/token", json=body, auth=("c", "s"), timeout=2)
     assert reply.json()["expires_in"] == 9
@@ -248,3 +256,23 @@ def test_wrong_options_say_what_is_wrong(tmp_path):
             assert message in log
             assert "very secret" not in log
             assert "Traceback" not in log
+
+
+def test_a_killed_program_goes_on_with_its_journal(tmp_path):
+    options = ("--journal", str(tmp_path / "journal.jsonl"))
+    program = start_program(*options)
+    caller = Caller(read_url(program))
+    caller.mint()
+    items = [caller.execute("fails").json()["aop_item_id"] for _ in range(20)]
+    program.kill()
+    program.communicate(timeout=5)
+    program = start_program(*options)
+    caller.url = read_url(program)
+    assert caller.read(items[0]).status_code == 401
+    caller.mint()
+    assert {caller.read(item).json()["status"] for item in items} == {"in_progress"}
+    entries = caller.control("GET", "ledger?operation=execute").json()["entries"]
+    assert [entry["aop_item_id"] for entry in entries] == items
+    caller.session.close()
+    program.terminate()
+    assert program.communicate(timeout=5) == ("", "")

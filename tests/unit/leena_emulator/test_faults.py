@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from local.leena_emulator.faults import FaultKind
-from local.leena_emulator.messages import Hangup, Reply, Reset, Silence
+from local.leena_emulator.messages import Delivery, Hangup, Reply, Reset, Silence
+from tests.unit.leena_emulator.conftest import Client
 
 EXECUTE = "/api/v1/external/aop/execute"
 
 
-def script(client, *rules):
+def script(client: Client, *rules: Any) -> Any:
     reply = client.call("POST", "/_emulator/faults", list(rules))
     assert reply.status == 200, reply.body
     return reply.json()
 
 
-def fired(client):
+def fired(client: Client) -> list[int]:
     return [rule["fired"] for rule in client.call("GET", "/_emulator/faults").json()["rules"]]
 
 
-def deliver_execute(client, aop_id="fails"):
+def deliver_execute(client: Client, aop_id: str = "fails") -> Delivery:
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
     return client.deliver("POST", EXECUTE, f'{{"aop_id": "{aop_id}"}}'.encode(), headers)
 
@@ -151,7 +154,7 @@ def test_a_swallowed_read_is_no_poll_but_an_accepted_one_is(client, state):
 def test_probability_is_seeded_and_repeats(client):
     rule = {"operation": "execute", "kind": "status", "status": 500, "probability": 0.3, "seed": 7}
 
-    def luck():
+    def luck() -> list[int]:
         client.call("PUT", "/_emulator/faults", [rule])
         return [client.execute("fails").status for _ in range(200)]
 
@@ -244,13 +247,12 @@ def test_every_kind_strikes_every_operation(client, kind, operation):
     auth = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
     basic = {**auth, "Authorization": "Basic ZGVtby1jbGllbnQ6ZGVtby1zZWNyZXQ="}
     user = b'{"username": "demo-user", "password": "demo-password", "grant_type": "password"}'
-    delivery = {
-        "token": lambda: client.deliver("POST", "/api/v1.0/oauth/token", user, basic),
-        "execute": lambda: deliver_execute(client),
-        "status": lambda: client.deliver(
-            "GET", f"/api/v1/external/aop/items/{item}/status", b"", auth
-        ),
-    }[operation]()
+    if operation == "token":
+        delivery = client.deliver("POST", "/api/v1.0/oauth/token", user, basic)
+    elif operation == "execute":
+        delivery = deliver_execute(client)
+    else:
+        delivery = client.deliver("GET", f"/api/v1/external/aop/items/{item}/status", b"", auth)
     assert fired(client) == [1]
     is_plain = isinstance(delivery, Reply) and delivery.status == 200
     assert not is_plain or kind in {

@@ -40,6 +40,7 @@ def test_the_access_token_is_an_hs256_jwt_with_the_scope_and_the_expiry(visitor,
         ({"username": "demo-user", "password": "demo-password"}, 400),
         ({"username": "demo-user", "grant_type": "password"}, 400),
         ({**GOOD_BODY, "username": 7}, 400),
+        ({**GOOD_BODY, "username": "\ud800"}, 401),
         (["not", "an", "object"], 400),
     ],
 )
@@ -177,7 +178,7 @@ def test_forged_tokens_are_401(client):
     claims = jwt.decode(client.token, options={"verify_signature": False})
     for forged in (
         jwt.encode(claims, "another key of thirty-two bytes or so", algorithm="HS256"),
-        jwt.encode(claims, None, algorithm="none"),
+        jwt.encode(claims, "", algorithm="none"),
         client.token[:-2],
     ):
         client.token = forged

@@ -24,7 +24,7 @@ SEEN_BY_POLLS = {
     "stays_paused": [P] + [Z] * 20,
     "null_run_id": [P, C, C],
 }
-SEEN_BY_SECONDS = {
+SEEN_BY_SECONDS: dict[str, dict[float, str]] = {
     "completes_after_5_seconds": {0: P, 4.9: P, 5: C, 100: C},
     "completes_after_30_seconds": {0: P, 29: P, 30: C},
     "pauses_for_10_seconds": {0: P, 2: Z, 11.9: Z, 12: P, 14: C},
