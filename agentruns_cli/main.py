@@ -21,6 +21,7 @@ from agentruns_cli.commands.activities import (
 )
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
+from agentruns_cli.commands.stack import show_status, start_stack, stop_stack
 from agentruns_cli.errors import CliError
 from agentruns_cli.exit_codes import EXIT_CODE_OF_ERROR, ExitCode
 from agentruns_cli.screen import print_error
@@ -92,6 +93,9 @@ def agentruns(
         reconfigure(errors="replace")
 
 
+app.command("up")(start_stack)
+app.command("down")(stop_stack)
+app.command("status")(show_status)
 app.add_typer(connect_app, name="connect")
 app.command("check")(check_connection)
 app.add_typer(connection_app, name="connection")
