@@ -64,8 +64,9 @@ def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) ->
     activity = replace(activity, execution_arn=execution_arn, updated_at=now)
     if activity.status is not ActivityStatus.QUEUED:
         return Change(activity=activity)
+    activity = _in_status(activity, ActivityStatus.IN_PROGRESS, now)
     return Change(
-        activity=_in_status(activity, ActivityStatus.IN_PROGRESS, now),
+        activity=activity,
         events=(_event(EventType.ACTIVITY_STARTED, record.current_run, now, _about(activity)),),
     )
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentruns.ports import EventBus
-from agentruns.store.items import read_event
-from agentruns.store.keys import EVENT_PREFIX
-from agentruns.store.values import from_item
+from agentruns.store.stream import event_of_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +23,7 @@ class PublishEvents:
     def __call__(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """The sequence numbers of the records that the bus did not take, for Lambda to deliver
         again (ReportBatchItemFailures: it goes on from the first of them)."""
-        stored = [record["dynamodb"] for record in records if _is_new_event(record)]
-        events = [read_event(from_item(entry["NewImage"])) for entry in stored]
-        refused = self.bus.publish(events) if events else ()
-        return [str(stored[index]["SequenceNumber"]) for index in refused]
-
-
-def _is_new_event(record: Mapping[str, Any]) -> bool:
-    """The stream's filter says the same; a function that trusts it alone publishes rows."""
-    is_event = str(record["dynamodb"]["Keys"]["sk"]["S"]).startswith(EVENT_PREFIX)
-    return is_event and record["eventName"] == "INSERT"
+        events = [(record, event_of_record(record)) for record in records]
+        new = [(record, event) for record, event in events if event is not None]
+        refused = self.bus.publish([event for _, event in new]) if new else ()
+        return [str(new[index][0]["dynamodb"]["SequenceNumber"]) for index in refused]

@@ -154,8 +154,10 @@ class SettleRun:
             if record.activity.status.is_terminal or run.status.is_terminal:
                 return None
             if is_permanent:
+                was_refused = run.status is RunStatus.DISPATCHING
+                source = EvidenceSource.START if was_refused else EvidenceSource.WORKFLOW
                 return lifecycle.end_run(
-                    record, run, RunStatus.FAILED, EvidenceSource.WORKFLOW, now, problem=problem
+                    record, run, RunStatus.FAILED, source, now, problem=problem
                 )
             if run.status is RunStatus.DISPATCHING:
                 return lifecycle.start_unknown(record, problem, now)
