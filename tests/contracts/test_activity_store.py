@@ -344,3 +344,22 @@ class TestDueRuns:
         store.apply(Change(activity=stored, runs=(replace(run, due_at=later),)))
         assert () == store.list_due_runs(NOON, 10)
         assert 1 == len(store.list_due_runs(later, 10))
+
+
+class TestBoundedListing:
+    def test_a_rare_match_gives_short_pages_not_a_long_call(self, table, monkeypatch):
+        monkeypatch.setattr("agentruns.store.activities.FILTERED_PAGE_SIZE", 2)
+        store = DynamoDbActivityStore(table)
+        oldest = create(store, tags=("rare",))
+        for number in range(24):
+            create(store, created_at=NOON + timedelta(seconds=number + 1))
+        activity_filter = ActivityFilter(tag="rare")
+        cursor, sizes = None, []
+        while True:
+            page = store.list_activities("acme", activity_filter, 1, cursor)
+            sizes.append(len(page.items))
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert sizes == [0, 0, 1]
+        assert page.items == (oldest,)
