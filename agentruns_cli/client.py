@@ -16,6 +16,7 @@ from requests.auth import AuthBase
 from agentruns_cli.errors import (
     ApiError,
     ApiUnavailable,
+    Conflict,
     FieldError,
     NotAuthorized,
     NotFound,
@@ -185,6 +186,8 @@ class ApiClient:
             if self._target.is_embedded:
                 return "See `agentruns status`; start the embedded stack with `agentruns up`."
             return f"Try again in a moment; check the address that {self._target.origin} names."
+        if error_class is Conflict:
+            return _how_to_resolve(path)
         if error_class is RequestRefused:
             return "Correct what is named above and send it again."
         return ""
@@ -253,6 +256,13 @@ def _problem(response: requests.Response) -> Problem:
             if isinstance(error, dict)
         ),
     )
+
+
+def _how_to_resolve(path: str) -> str:
+    _, _, activity_path = path.partition("/v1/activities/")
+    if activity_path:
+        return f"See where it stands: agentruns show {activity_path.partition('/')[0]}"
+    return "Settle what is named above, then repeat the command."
 
 
 def _where_to_look(path: str) -> str:

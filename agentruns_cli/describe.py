@@ -163,14 +163,15 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
 
 
 def _run_fields(run: Run, now: datetime) -> list[str]:
-    ends = f", next {until_text(run.next_check_at, now)}" if run.next_check_at else ""
+    last = f", last {ago_text(run.last_checked_at, now)}" if run.last_checked_at else ""
+    upcoming = f", next {until_text(run.next_check_at, now)}" if run.next_check_at else ""
     fields: list[tuple[str, str | None]] = [
         *run.provider_ids,
         ("started", _moment_and_age(run.started_at, now)),
         ("initiated", _moment_and_age(run.initiated_at, now)),
         ("completed", _moment_and_age(run.completed_at, now)),
         ("ended", _moment_and_age(run.ended_at, now)),
-        ("polls", f"{run.polls}, last {ago_text(run.last_checked_at, now)}{ends}"),
+        ("polls", f"{run.polls}{last}{upcoming}"),
         ("last problem", fault_text(run.last_problem) if run.last_problem else None),
         ("error", fault_text(run.error) if run.error else None),
         ("output", None if run.output is None else _value(run.output)),

@@ -187,6 +187,7 @@ def test_cancelling_what_has_ended_is_a_conflict(cli, api):
 
     assert outcome.exit_code == 6
     assert "Already done" in outcome.stderr
+    assert f"next: See where it stands: agentruns show {ACTIVITY_ID}" in outcome.stderr
 
 
 def test_a_cancel_is_not_repeated(cli, api):

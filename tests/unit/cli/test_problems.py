@@ -61,7 +61,7 @@ def test_a_detail_that_only_repeats_the_fields_is_left_out(cli, api):
 
 
 def test_every_error_ends_with_a_next_step(cli, api):
-    for status in (401, 404, 422, 429, 503):
+    for status in (401, 404, 409, 422, 429, 503):
         api.refuses("GET", f"/v1/activities/act_{status}", a_problem(status, "Refused"))
 
         assert "\n  next: " in cli.run("show", f"act_{status}").stderr
