@@ -169,6 +169,8 @@ class JsonHttp:
             except _FAILURES as exc:
                 return NoAnswer(reason=_describe(request, exc, watch), request_sent=watch.sent)
             try:
+                if watch.expired:  # cut within the headers, which http.client takes as their end
+                    return NoAnswer(reason=_describe(request, None, watch), request_sent=True)
                 return self._read_answer(response, watch)
             finally:
                 response.close()
@@ -210,12 +212,12 @@ def _read_body(response: requests.Response, headers: Mapping[str, str], watch: _
     return bytes(body)
 
 
-def _describe(request: requests.PreparedRequest, exc: BaseException, watch: _Watch) -> str:
+def _describe(request: requests.PreparedRequest, exc: BaseException | None, watch: _Watch) -> str:
     """Host and failure; never the exception's text, which may quote headers."""
     host = (request.url or "").split("/")[2]
-    if watch.expired:
+    if exc is None or watch.expired:
         return f"{host}: no answer after {watch.seconds:g} s"
-    innermost: BaseException = exc
+    innermost = exc
     while isinstance(reason := _reason_of(innermost), BaseException):
         innermost = reason
     what = "no answer" if watch.sent else "no connection"
