@@ -1,10 +1,38 @@
-# Every target works from a clean clone without arguments. `make` alone lists them.
+# Every target works from a clean clone without arguments, and ends what it started. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap
+.PHONY: help bootstrap up down demo test check bench format
 python := .venv/bin/python
+asl := $(wildcard statemachines/*.asl.json)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## make the virtual environments (Python 3.11-3.13; nothing else is needed)
-	@sh local/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh local/bootstrap.sh
+
+up: bootstrap ## start the embedded stack and deploy the template to it
+	@$(python) -m local.stack up
+
+down: bootstrap ## stop the embedded stack
+	@$(python) -m local.stack down
+
+demo: bootstrap ## run an AOP to its end on the embedded stack, and show each state
+	@$(python) -m local.demo
+
+check: bootstrap ## formatting, lint, types, template, state machine, fast tests
+	$(python) -m ruff format --check .
+	$(python) -m ruff check .
+	$(python) -m mypy
+	SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam validate --lint --region us-east-1
+	$(foreach file,$(asl),.venv/bin/statelint $(file) &&) true
+	$(python) -m pytest -q -n auto tests/unit tests/contracts
+
+test: check ## everything: check, then integration, workflow, end-to-end and documentation tests
+	$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs)
+
+bench: bootstrap ## print the figures the README quotes, measured here
+	@$(python) -m local.bench
+
+format: bootstrap ## put code and imports into the house's form
+	$(python) -m ruff check --fix-only --quiet .
+	$(python) -m ruff format .

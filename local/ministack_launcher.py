@@ -1,20 +1,23 @@
-"""Runs MiniStack with corrections to where it differs from AWS in a way this project depends on.
+"""Runs MiniStack with corrections to where it differs from AWS in what this project relies on.
 
-Run by the MiniStack environment's interpreter as a file (`python -P ministack_launcher.py`), so it imports nothing of
-this project. What MiniStack 1.5.33 does otherwise than AWS, and what is put right here:
+Run by the MiniStack environment's interpreter as a file (`python -P ministack_launcher.py`), so it
+imports nothing of this project. What MiniStack 1.5.33 does, and what is put right here:
 
-1. a handler's exception is reported as `Runtime.HandlerError`, so that `Retry` and `Catch` by class name never match;
+1. a handler's exception is reported as `Runtime.HandlerError`, so that `Retry` and `Catch` by class
+   name never match;
 2. the worker is killed after every such exception, so that the next call is a cold start;
 3. a killed worker is `Runtime.HandlerError` too, where AWS says `Runtime.ExitError`;
 4. a Task's `TimeoutSeconds` given as a JSONata expression is not evaluated;
-5. the error of a function called with `.waitForTaskToken` is dropped, and the task waits for a callback that never comes;
-6. EventBridge Scheduler leaves `<aws.scheduler.execution-id>` and its kin as they are, so that all firings look the same;
-7. `batchItemFailures` of a function on a DynamoDB stream is ignored, so that failed records are lost (here the whole batch
-   is delivered again, on AWS everything from the first failed record);
+5. the error of a function called with `.waitForTaskToken` is dropped, and the task waits for a
+   callback that never comes;
+6. EventBridge Scheduler leaves `<aws.scheduler.execution-id>` and its kin as they are, so that all
+   firings look the same;
+7. `batchItemFailures` of a function on a DynamoDB stream is ignored, so that failed records are
+   lost (here the whole batch comes again, on AWS everything from the first failed record);
 8. `GenerateSecretString` ignores `ExcludePunctuation`.
 
-Each correction replaces a text that must be there exactly once. On any other MiniStack it stops with a message naming
-the place: a silent half-correction would be worse than none.
+Each correction replaces a text that must be there exactly once. On any other MiniStack it stops
+with a message naming the place: a silent half-correction would be worse than none.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ import textwrap
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +52,8 @@ ERROR_PAYLOAD: Sequence[Replacement] = [
     (
         'error_type = "Runtime.HandlerError"\n',
         'error_type = result.get("error_type") or (\n'
-        '                "Runtime.ExitError" if error_msg == "Worker process died" else "Runtime.HandlerError")\n',
+        '                "Runtime.ExitError" if error_msg == "Worker process died"\n'
+        '                else "Runtime.HandlerError")\n',
     ),
     (
         '"errorType": error_type,\n',
@@ -69,12 +72,14 @@ TASK_TIMEOUT: Sequence[Replacement] = [
     ),
     (
         'resource, effective, state_def["TimeoutSeconds"])',
-        'resource, effective, _with_evaluated_timeout(state_def, raw_input, ctx)["TimeoutSeconds"])',
+        "resource, effective,\n"
+        '                    _with_evaluated_timeout(state_def, raw_input, ctx)["TimeoutSeconds"])',
     ),
 ]
 CALLBACK_ERROR: Sequence[Replacement] = [
     (
-        "_call_lambda(func_ref, lambda_payload)\n        except _ExecutionError:\n            pass\n",
+        "_call_lambda(func_ref, lambda_payload)\n"
+        "        except _ExecutionError:\n            pass\n",
         "_call_lambda(func_ref, lambda_payload)\n        except _ExecutionError:\n"
         "            _task_tokens.pop(token, None)\n            raise\n",
     ),
@@ -97,8 +102,11 @@ SECRET_PUNCTUATION: Sequence[Replacement] = [
 
 
 def target_with_context(schedule: dict[str, Any], fired_at: float) -> dict[str, Any]:
-    """The schedule's target with the context attributes of this firing in its Input (EventBridge Scheduler user guide,
-    "Adding context attributes"); `fired_at` in epoch seconds."""
+    """The schedule's target with the context attributes of this firing in its Input.
+
+    `fired_at` in epoch seconds. Source: EventBridge Scheduler user guide, "Adding
+    context attributes".
+    """
     target = dict(schedule.get("Target") or {})
     attributes = {
         "execution-id": str(uuid.uuid4()),
@@ -113,7 +121,7 @@ def target_with_context(schedule: dict[str, Any], fired_at: float) -> dict[str, 
 
 
 def result_with_item_failures(result: dict[str, Any]) -> dict[str, Any]:
-    """The result of a stream batch as an error when its function names failed items, so that the batch comes again."""
+    """A stream batch's result as an error when it names failed items: the batch comes again."""
     body = result.get("body")
     if result.get("error") or not isinstance(body, dict) or not body.get("batchItemFailures"):
         return result
@@ -122,13 +130,13 @@ def result_with_item_failures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def replace_exactly(text: str, replacements: Sequence[Replacement], place: str) -> str:
-    """Apply the replacements to the text; SystemExit names the place when one does not occur exactly once."""
+    """Apply the replacements; SystemExit names the place when one does not occur exactly once."""
     for expected, replacement in replacements:
         occurrences = text.count(expected)
         if occurrences != 1:
             raise SystemExit(
-                f"MiniStack {version('ministack')}: {place} has the text to correct {occurrences} times, not once; "
-                f"local/ministack_launcher.py was written for {PATCHED_VERSION}. Expected: {expected!r}"
+                f"MiniStack: {place} has the text to correct {occurrences} times, not once; "
+                f"the launcher was written for {PATCHED_VERSION}. Expected: {expected!r}"
             )
         text = text.replace(expected, replacement)
     return text
@@ -141,7 +149,7 @@ def recompiled(
     place = f"{module.__name__}.{function.__qualname__}"
     source = replace_exactly(textwrap.dedent(inspect.getsource(function)), replacements, place)
     namespace: dict[str, Any] = {}
-    exec(compile(source, f"<corrected {place}>", "exec"), module.__dict__, namespace)  # noqa: S102  # own text
+    exec(compile(source, f"<corrected {place}>", "exec"), module.__dict__, namespace)  # noqa: S102  # its own source
     return namespace[function.__name__]
 
 

@@ -1,4 +1,4 @@
-"""Background processes of the embedded stack: start, recognise and end them, without touching others.
+"""Background processes of the embedded stack: start, recognise and end them, and no others.
 
 A process is known by its id together with its start time, since ids are given out again. Orphans
 (Lambda workers of a killed MiniStack) are known by a path in their command line. Not here: what
@@ -30,7 +30,7 @@ class ProcessIdentity:
 def spawn(
     command: Sequence[str], *, environment: Mapping[str, str], log_file: Path
 ) -> ProcessIdentity:
-    """Start the command as leader of a session and process group of its own; output goes to the log.
+    """Start the command as leader of its own session and process group; output goes to the log.
 
     Only the given environment is passed on. OSError when the program cannot be run.
     """
@@ -50,7 +50,7 @@ def spawn(
 
 
 def start_time(pid: int) -> str | None:
-    """When the process began, in the system's own words; None when it has ended (or is a zombie)."""
+    """When the process began, in the system's words; None when it has ended (or is a zombie)."""
     _reap(pid)
     if _PROC.joinpath("self").exists():
         try:
@@ -87,9 +87,7 @@ def stop_group(process: ProcessIdentity, grace_seconds: float = 3) -> None:
 def stop_processes_under(directory: Path) -> int:
     """Kill every process whose command line names a path inside the directory; how many it were."""
     marker = f"{directory}{os.sep}"
-    doomed = [
-        pid for pid, command in _command_lines() if marker in command and pid != os.getpid()
-    ]
+    doomed = [pid for pid, command in _command_lines() if marker in command and pid != os.getpid()]
     for pid in doomed:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

@@ -62,9 +62,12 @@ class Sam:
             return False
         stamp.unlink(missing_ok=True)
         self._run(
-            ["build", "--config-env", "local", "--build-dir", str(self.build_directory)]
-            + ["--cache-dir", str(self.build_directory.parent / "build-cache")]
-            + ["--parameter-overrides", *_overrides(self.parameters({}))],
+            [
+                *("build", "--config-env", "local"),
+                *("--build-dir", str(self.build_directory)),
+                *("--cache-dir", str(self.build_directory.parent / "build-cache")),
+                *("--parameter-overrides", *_overrides(self.parameters({}))),
+            ],
             {
                 "LAYER_ARCH": "host",
                 "LAYER_PYTHON": python_runtime().removeprefix("python"),
@@ -76,12 +79,14 @@ class Sam:
         return True
 
     def deploy(self, *, endpoint_url: str, stack_name: str, parameters: Mapping[str, str]) -> None:
-        """Create or update the stack from the last build; SamFailed with CloudFormation's reason."""
+        """Create or update the stack from the last build; SamFailed has CloudFormation's reason."""
         self._run(
-            ["deploy", "--config-env", "local", "--stack-name", stack_name]
-            + ["--template-file", str(self.build_directory / "template.yaml")]
-            + ["--s3-bucket", ARTIFACT_BUCKET, "--region", REGION]
-            + ["--parameter-overrides", *_overrides(self.parameters(parameters))],
+            [
+                *("deploy", "--config-env", "local", "--stack-name", stack_name),
+                *("--template-file", str(self.build_directory / "template.yaml")),
+                *("--s3-bucket", ARTIFACT_BUCKET, "--region", REGION),
+                *("--parameter-overrides", *_overrides(self.parameters(parameters))),
+            ],
             {"AWS_ENDPOINT_URL": endpoint_url, "SAM_CLI_POLL_DELAY": "0.2"},
         )
 
@@ -104,7 +109,7 @@ class Sam:
 
 
 def sam_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without its AWS settings, so that nothing reaches a real account."""
+    """This process's environment without its AWS settings: nothing may reach a real account."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))
     }

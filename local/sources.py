@@ -1,4 +1,4 @@
-"""A digest of everything that decides what gets deployed, to skip builds that would change nothing."""
+"""A digest of everything that decides what is deployed, to skip builds that change nothing."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ DEPLOYED_PATHS = ("template.yaml", "functions", "layers", "statemachines")
 
 
 def source_digest(checkout: Path, *, build_for: str) -> str:
-    """Hash of the deployed files' names and contents; `build_for` names the target (Python, arch)."""
+    """Hash of the deployed files' names and contents; `build_for` names the target runtime."""
     digest = hashlib.sha256(build_for.encode())
     for file in deployed_files(checkout):
         content = file.read_bytes()

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ from local.processes import (
 )
 from local.sam import ARTIFACT_BUCKET, CREDENTIALS, REGION, Sam, SamFailed, python_runtime
 from local.sources import source_digest
-from local.stack_files import StackInfo, StateDirectory
+from local.stack_files import Service, StackInfo, StateDirectory
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_NAME = "agentruns-local"
@@ -48,12 +48,11 @@ class StackFailed(Exception):
     """The stack could not be brought up; the message says what failed and where its log is."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Steps:
     """Tells on standard error what is being done and how long it took; silent when not wanted."""
 
     wanted: bool = True
-    began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -71,11 +70,6 @@ class Steps:
         """Print a line that is no step."""
         self._print(f"  {text}")
 
-    @property
-    def elapsed_seconds(self) -> float:
-        """Since the first step."""
-        return time.monotonic() - self.began
-
     def _print(self, text: str, end: str = "\n") -> None:
         if self.wanted:
             print(text, end=end, file=sys.stderr, flush=True)
@@ -91,9 +85,9 @@ def start(
 ) -> StackInfo:
     """Bring the stack in the state directory up, or up to date, and describe it.
 
-    `parameters` override the template's; `ministack_environment` sets MiniStack's own switches, e.g.
-    `SFN_WAIT_SCALE` or `AUTH`. Other switches than last time start it anew, empty. Interrupted or
-    failed, it leaves nothing running that it started. StackFailed says what to look at.
+    `parameters` override the template's; `ministack_environment` sets MiniStack's own switches,
+    e.g. `SFN_WAIT_SCALE` or `AUTH`. Other switches than last time start it anew, empty.
+    Interrupted or failed, it leaves nothing running that it started. StackFailed says why.
     """
     state = StateDirectory(state_dir.resolve())
     steps = Steps(wanted=not quiet)
@@ -127,7 +121,8 @@ def read(state_dir: Path = CHECKOUT / ".local") -> StackInfo | None:
     """The stack that is up in the state directory; None when there is none or it has died."""
     state = StateDirectory(state_dir.resolve())
     stack = state.read_stack()
-    alive = stack is not None and all(map(is_running, state.read_processes().values()))
+    services = state.read_services().values()
+    alive = stack is not None and all(is_running(service.process) for service in services)
     return stack if alive else None
 
 
@@ -145,10 +140,10 @@ def _locked(state: StateDirectory) -> Iterator[None]:
 
 
 def _is_up(state: StateDirectory, switches: Mapping[str, str]) -> bool:
-    processes = state.read_processes()
+    services = state.read_services()
     return (
-        processes.keys() == {MINISTACK, LEENA_EMULATOR}
-        and all(map(is_running, processes.values()))
+        services.keys() == {MINISTACK, LEENA_EMULATOR}
+        and all(is_running(service.process) for service in services.values())
         and state.read_deployed().get("switches") == _digest(switches)
         and (stack := state.read_stack()) is not None
         and _answers(f"{stack.endpoint_url}/_ministack/health")
@@ -157,12 +152,12 @@ def _is_up(state: StateDirectory, switches: Mapping[str, str]) -> bool:
 
 def _clean(state: StateDirectory, steps: Steps) -> None:
     """End what runs for this state directory or was left over by a crash, and forget it."""
-    running = {name: process for name, process in state.read_processes().items()}
-    if not running and not state.temporary.exists():
+    services = state.read_services()
+    if not services and not state.temporary.exists():
         return
     with steps.step("stopping what runs in " + _shown(state.path)):
-        for process in running.values():
-            stop_group(process)
+        for service in services.values():
+            stop_group(service.process)
         # Lambda workers outlive a killed MiniStack; their files lie in its TMPDIR
         stop_processes_under(state.temporary)
         state.forget()
@@ -224,8 +219,8 @@ def _start_process(
             },
             log_file=log_file,
         )
-        state.write_processes({**state.read_processes(), name: process})
-        (state.path / f"{name}.port").write_text(str(port))
+        service = Service(process=process, port=port)
+        state.write_services({**state.read_services(), name: service})
         if _wait_until_ready(process, port):
             return
     last_lines = "\n".join(log_file.read_text().splitlines()[-10:])
@@ -256,7 +251,7 @@ def _deploy(
     if stack is not None and state.read_deployed() == wanted:
         steps.note(f"{stack.stack_name} is up and up to date")
         return stack
-    endpoint_url = f"http://{LOOPBACK}:{_port(state, MINISTACK)}"
+    endpoint_url = f"http://{LOOPBACK}:{state.read_services()[MINISTACK].port}"
     with sam.exclusive_build():
         with steps.step("sam build"):
             is_new = sam.build(wanted["sources"])
@@ -280,6 +275,7 @@ def _describe(state: StateDirectory, endpoint_url: str, stack_name: str) -> Stac
     secret = _client(endpoint_url, "secretsmanager").get_secret_value(
         SecretId=outputs["OperatorKeySecretArn"]
     )
+    services = state.read_services()
     return StackInfo(
         api_url=_loopback_api_url(endpoint_url, outputs["ApiUrl"]),
         endpoint_url=endpoint_url,
@@ -288,9 +284,9 @@ def _describe(state: StateDirectory, endpoint_url: str, stack_name: str) -> Stac
         state_machine_arn=outputs["StateMachineArn"],
         table_name=outputs["TableName"],
         event_bus=outputs["EventBusName"],
-        leena_emulator_url=f"http://{LOOPBACK}:{_port(state, LEENA_EMULATOR)}",
+        leena_emulator_url=f"http://{LOOPBACK}:{services[LEENA_EMULATOR].port}",
         stack_name=stack_name,
-        pids={name: process.pid for name, process in state.read_processes().items()},
+        pids={name: service.process.pid for name, service in services.items()},
         outputs=outputs,
     )
 
@@ -305,7 +301,8 @@ def _loopback_api_url(endpoint_url: str, api_url: str) -> str:
 def _client(endpoint_url: str, service: str) -> Any:
     import boto3  # half a second that an `up` of a running stack need not spend
 
-    return boto3.client(
+    create: Any = boto3.client  # the stubs know services by literal names only
+    return create(
         service,
         endpoint_url=endpoint_url,
         region_name=REGION,
@@ -314,13 +311,9 @@ def _client(endpoint_url: str, service: str) -> Any:
     )
 
 
-def _port(state: StateDirectory, name: str) -> int:
-    return int((state.path / f"{name}.port").read_text())
-
-
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310  # our own loopback address
             return True
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

@@ -1,7 +1,7 @@
 """What the embedded stack writes down in its state directory, and how it is read again.
 
 `stack.json` is for everybody (the command line, tests, a person): where the stack is and how to
-call it. `processes.json` and `deployed` are the launcher's own. All are written atomically and
+call it. `services.json` and `deployed.json` are the launcher's own. All are written atomically and
 readable by their owner only, since stack.json holds the operator key.
 """
 
@@ -14,6 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from local.processes import ProcessIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A background process of the stack and the loopback port it serves."""
+
+    process: ProcessIdentity
+    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,32 +83,39 @@ class StateDirectory:
         """Put the description in place, all of it or nothing."""
         _write_atomically(self.stack_file, json.dumps(asdict(stack), indent=2) + "\n")
 
-    def read_processes(self) -> dict[str, ProcessIdentity]:
+    def read_services(self) -> dict[str, Service]:
         """The background processes last started here, by name, whether they still run or not."""
         try:
             return {
-                name: ProcessIdentity(pid=int(entry["pid"]), started=str(entry["started"]))
-                for name, entry in _read_object(self.path / "processes.json").items()
+                name: Service(
+                    process=ProcessIdentity(pid=int(entry["pid"]), started=str(entry["started"])),
+                    port=int(entry["port"]),
+                )
+                for name, entry in _read_object(self.path / "services.json").items()
             }
         except (KeyError, TypeError, ValueError):
             return {}
 
-    def write_processes(self, processes: Mapping[str, ProcessIdentity]) -> None:
+    def write_services(self, services: Mapping[str, Service]) -> None:
         """Write the background processes down, so that a later run can end them."""
-        document = {name: asdict(process) for name, process in processes.items()}
-        _write_atomically(self.path / "processes.json", json.dumps(document) + "\n")
+        document = {
+            name: {**asdict(service.process), "port": service.port}
+            for name, service in services.items()
+        }
+        _write_atomically(self.path / "services.json", json.dumps(document) + "\n")
 
     def read_deployed(self) -> dict[str, str]:
-        """Digests of what is deployed (`sources`, `parameters`, `emulator`); empty when nothing is."""
-        return {name: str(digest) for name, digest in _read_object(self.path / "deployed").items()}
+        """Digests of what is deployed: `switches`, `sources`, `parameters`; or nothing."""
+        digests = _read_object(self.path / "deployed.json")
+        return {name: str(digest) for name, digest in digests.items()}
 
     def write_deployed(self, digests: Mapping[str, str]) -> None:
         """Write down what is deployed, after it is."""
-        _write_atomically(self.path / "deployed", json.dumps(dict(digests)) + "\n")
+        _write_atomically(self.path / "deployed.json", json.dumps(dict(digests)) + "\n")
 
     def forget(self) -> None:
         """Remove everything a running stack needs; logs stay for whoever looks for a cause."""
-        for name in ("stack.json", "processes.json", "deployed"):
+        for name in ("stack.json", "services.json", "deployed.json"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
