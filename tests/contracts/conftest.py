@@ -7,7 +7,7 @@ from moto import mock_aws
 
 from agentruns.aws.clients import AwsClients
 from agentruns.store.table import DynamoDbTable
-from tests.contracts.table import TABLE_DEFINITION, TABLE_NAME
+from tests.contracts.table import TABLE_NAME, table_definition
 
 
 @pytest.fixture
@@ -23,5 +23,5 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClients]:
 
 @pytest.fixture
 def table(aws: AwsClients) -> DynamoDbTable:
-    aws.dynamodb().create_table(**TABLE_DEFINITION)
+    aws.dynamodb().create_table(**table_definition())
     return DynamoDbTable(TABLE_NAME, aws.dynamodb, sleep=lambda seconds: None)

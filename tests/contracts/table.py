@@ -1,34 +1,36 @@
-"""The table that the suites create in moto: keys, indexes and TTL as `store.keys` uses them."""
+"""The table of `template.yaml`, to be created in moto: its keys, its indexes and its TTL."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 TABLE_NAME = "agentruns-contracts"
-TTL_ATTRIBUTE = "ttl"
+_TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+_CREATED_WITH = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 
 
-def _index(name: str) -> dict[str, Any]:
-    return {
-        "IndexName": name,
-        "KeySchema": [
-            {"AttributeName": f"{name}_pk", "KeyType": "HASH"},
-            {"AttributeName": f"{name}_sk", "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "ALL"},
-    }
+class _TemplateLoader(yaml.SafeLoader):
+    """Takes CloudFormation's short functions (`!Ref`, `!If`) for null: the keys use none."""
 
 
-TABLE_DEFINITION: dict[str, Any] = {
-    "TableName": TABLE_NAME,
-    "BillingMode": "PAY_PER_REQUEST",
-    "AttributeDefinitions": [
-        {"AttributeName": name, "AttributeType": "S"}
-        for name in ("pk", "sk", "listing_pk", "listing_sk", "due_pk", "due_sk")
-    ],
-    "KeySchema": [
-        {"AttributeName": "pk", "KeyType": "HASH"},
-        {"AttributeName": "sk", "KeyType": "RANGE"},
-    ],
-    "GlobalSecondaryIndexes": [_index("listing"), _index("due")],
-}
+_TemplateLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def table_properties() -> dict[str, Any]:
+    """The properties of the only table in the template."""
+    template = yaml.load(_TEMPLATE.read_text(), Loader=_TemplateLoader)  # a SafeLoader
+    (table,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+    )
+    return dict(table)
+
+
+def table_definition() -> dict[str, Any]:
+    """As CreateTable takes it."""
+    properties = table_properties()
+    return {"TableName": TABLE_NAME, **{name: properties[name] for name in _CREATED_WITH}}

@@ -24,6 +24,7 @@ from agentruns.model import (
 )
 from agentruns.store import items, keys
 from agentruns.store.values import from_item, read_time, to_item, write_time
+from tests.contracts.table import table_properties
 
 WHEN = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
@@ -128,6 +129,7 @@ def test_the_ttl_is_not_before_the_expiry():
         expires_at=datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC),
     )
     assert items.idempotency_row(idempotency)["ttl"] >= idempotency.expires_at.timestamp()
+    assert table_properties()["TimeToLiveSpecification"]["AttributeName"] == "ttl"
 
 
 @pytest.mark.parametrize("value", [1.5, ["x"], {"a": 1}, b"x"])
