@@ -77,7 +77,8 @@ def follow_activity(
         except ApiUnavailable as error:
             if clock.monotonic() - last_answer > TOLERATED_OUTAGE_SECONDS:
                 raise
-            outage, is_news = error.problem.title, False
+            is_news = outage is None
+            outage = error.problem.title
             continue
         activity, outage = parse_activity(body), None
         last_answer = clock.monotonic()

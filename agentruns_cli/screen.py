@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from agentruns_cli.errors import CliError
+from agentruns_cli.errors import CliError, Interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,8 @@ class Screen:
 def print_error(error: CliError) -> None:
     """Title, detail, refused fields, request id and the next step, to standard error."""
     problem = error.problem
-    lines = [f"error: {problem.title}" + (f" (HTTP {problem.status})" if problem.status else "")]
+    kind = "" if isinstance(error, Interrupted) else "error: "
+    lines = [f"{kind}{problem.title}" + (f" (HTTP {problem.status})" if problem.status else "")]
     refused = [f"{field.field}: {field.message}" for field in problem.errors]
     # The API's detail of a refused body is its field errors in one line.
     if problem.detail and not (refused and all(text in problem.detail for text in refused)):

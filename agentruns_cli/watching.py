@@ -72,13 +72,15 @@ def _display(session: Session, style: WatchStyle) -> Iterator[Callable[[Sighting
     clock = session.surroundings.clock
 
     def show_document(sighting: Sighting) -> None:
-        if sighting.is_news:
+        if sighting.is_news and sighting.outage is None:
             screen.document_line(sighting.body)
 
     def show_line(sighting: Sighting) -> None:
+        if not sighting.is_news:
+            return
         if sighting.outage is not None:
             screen.chatter(f"{sighting.outage}; trying again")
-        elif sighting.is_news:
+        else:
             screen.data(progress_line(sighting.activity, clock.now()))
 
     def show_result(sighting: Sighting) -> None:

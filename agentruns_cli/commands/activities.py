@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agentruns_cli.describe import activity_in_full, activity_table, event_lines
-from agentruns_cli.errors import ApiUnavailable, NotFound, Problem, UsageFault
+from agentruns_cli.errors import ApiUnavailable, Interrupted, NotFound, Problem, UsageFault
 from agentruns_cli.inputs import (
     activity_id_of,
     parse_context,
@@ -328,6 +328,13 @@ def _start_body(role: str | None, *, aop: str | None, connection: str | None) ->
 def _start_once(session: Session, body: JsonObject, idempotency_key: str) -> JsonObject:
     try:
         return session.client.start_activity(body, idempotency_key=idempotency_key)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "Interrupted",
+            "it may have been started all the same",
+            next_step=f"Repeat the command with --idempotency-key {idempotency_key}: "
+            "it cannot start twice.",
+        ) from error
     except ApiUnavailable as error:
         error.next_step = (
             "It may have been started all the same. Repeat the command with "

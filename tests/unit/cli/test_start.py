@@ -122,6 +122,18 @@ def test_an_outage_says_how_to_repeat_without_starting_twice(cli, api):
     assert len(api.requests) == 4
 
 
+def test_ctrl_c_while_starting_says_how_to_repeat_without_starting_twice(cli, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(requests.Session, "request", interrupt)
+
+    outcome = cli.run("start", "it_support", "--idempotency-key", "mine")
+
+    assert outcome.exit_code == 130
+    assert "--idempotency-key mine: it cannot start twice" in outcome.stderr
+
+
 def test_wait_prints_only_the_result_and_takes_its_exit_code(cli, accepting_api):
     failed = an_activity("failed", a_run("failed"), error={"code": "AopFailed", "message": "no"})
     accepting_api.answers(

@@ -151,7 +151,7 @@ def test_ctrl_c_leaves_the_activity_alone_and_says_how_to_return(cli, api):
     outcome = cli.run("watch", ACTIVITY_ID, "--api-url", "http://127.0.0.1:4566/local")
 
     assert outcome.exit_code == 130
-    assert f"{ACTIVITY_ID} goes on without this command" in outcome.stderr
+    assert f"Interrupted\n  {ACTIVITY_ID} goes on without this command" in outcome.stderr
     assert (
         f"next: Return to it: agentruns watch {ACTIVITY_ID} --api-url http://127.0.0.1:4566/local"
         in outcome.stderr
@@ -178,7 +178,8 @@ def test_a_short_outage_is_sat_out(cli, api):
     outcome = cli.run("watch", ACTIVITY_ID)
 
     assert outcome.exit_code == 0
-    assert "The API is not reachable; trying again" in outcome.stderr
+    assert outcome.stderr == "The API is not reachable; trying again\n"
+    assert len(outcome.stdout.splitlines()) == 2
 
 
 def test_a_long_outage_ends_the_watch(cli, api):
