@@ -1,0 +1,192 @@
+"""The main job, shown: one AOP through each of the three triggers, on the embedded stack.
+
+Every line that starts with `$` is a command as anybody would type it; this program only says what
+comes next, sends the two events that no command sends, and counts at the end. The stack stays up
+afterwards if it was up before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from local import stack
+from local.stack_files import StackInfo
+
+BIN = stack.CHECKOUT / ".venv" / "bin"
+CREDENTIALS = {
+    "client_id": "demo-client",
+    "client_secret": "demo-secret",
+    "username": "demo-user",
+    "password": "demo-password",
+}
+"""Those that the Leena emulator is born with."""
+
+AOP_ID = "it_support_ticket_creation"
+TICKET = stack.CHECKOUT / "events" / "ticket-created.json"
+WAIT_SECONDS = 60.0
+
+
+def main() -> int:
+    """0 when every activity ended as it should."""
+    began = time.monotonic()
+    was_up = stack.read() is not None
+    say("1. The stack: template.yaml, deployed to an emulator on this machine")
+    try:
+        deployed = stack.start()
+        return run(deployed, began)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    finally:
+        if was_up:
+            say("The stack was up before and stays up. End it with: make down")
+        else:
+            stack.stop(quiet=True)
+
+
+def run(deployed: StackInfo, began: float) -> int:
+    say("2. A connection to Leena AI (here: its emulator) and an agent that uses it")
+    base_urls = {"auth": deployed.leena_emulator_url, "api": deployed.leena_emulator_url}
+    document = {"region": "us-east-1", **CREDENTIALS, "base_urls": base_urls}
+    command("connect", "leena", "--from-stdin", stdin=json.dumps(document))
+    command("agent", "set", "it_support", "--aop", AOP_ID, "--connection", "leena")
+
+    say("3. Three triggers: the API, an EventBridge rule, EventBridge Scheduler")
+    say("   EventBridge: a ticket was created (events/ticket-created.json)", gap=False)
+    put_ticket(deployed)
+    say("   EventBridge Scheduler: the stored schedule `nightly`, due at once", gap=False)
+    put_schedule(deployed)
+    say("   API Gateway:", gap=False)
+    ended = command(
+        "start",
+        "it_support",
+        "--message",
+        "Analyze the ticket shared",
+        "--context",
+        "ticket_number=INC0503407",
+        "--watch",
+        check=False,
+    )
+    say("4. What came of all three")
+    activities = wait_for_all(deployed, 3)
+    command("list")
+    return report(deployed, activities, ended, time.monotonic() - began)
+
+
+def command(*arguments: str, stdin: str | None = None, check: bool = True) -> int:
+    """Run `agentruns`, showing it as it would be typed."""
+    shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
+    print(f"\n$ agentruns {shown}" + (" < credentials.json" if stdin else ""), flush=True)
+    ended = subprocess.run(
+        [str(BIN / "agentruns"), *arguments],
+        cwd=stack.CHECKOUT,
+        input=stdin,
+        text=True,
+        check=False,
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("AGENTRUNS_")
+        },
+    )
+    if check and ended.returncode != 0:
+        raise SystemExit(ended.returncode)
+    return ended.returncode
+
+
+def put_ticket(deployed: StackInfo) -> None:
+    event = json.loads(TICKET.read_text())
+    entry = {
+        "EventBusName": deployed.event_bus,
+        "Source": event["source"],
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"]),
+    }
+    answer = stack.client(deployed, "events").put_events(Entries=[entry])
+    if answer["FailedEntryCount"]:
+        raise SystemExit(f"the bus did not take the ticket: {answer['Entries']}")
+
+
+def put_schedule(deployed: StackInfo) -> None:
+    """Store what to open, then a one-time schedule beside the template's (which is off)."""
+    request = {"activity": {"agent_role": "it_support", "message": "The nightly review"}}
+    stored = call(deployed, "PUT", "/v1/schedules/nightly", request)
+    at = datetime.now(UTC) + timedelta(seconds=1)
+    scheduler = stack.client(deployed, "scheduler")
+    scheduler.create_schedule(
+        Name=f"demo-{at:%H%M%S}",
+        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={
+            "Arn": deployed.state_machine_arn,
+            "RoleArn": "arn:aws:iam::000000000000:role/demo-schedule",
+            "Input": stored["scheduler_input"],
+        },
+    )
+
+
+def wait_for_all(deployed: StackInfo, expected: int) -> list[dict[str, Any]]:
+    """The newest `expected` activities, once all of them have ended."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        page = call(deployed, "GET", f"/v1/activities?limit={expected}")
+        items: list[dict[str, Any]] = page["items"]
+        ended = [item for item in items if item["status"] in {"done", "failed", "cancelled"}]
+        if len(ended) == expected or time.monotonic() > until:
+            return items
+        time.sleep(0.5)
+
+
+def report(
+    deployed: StackInfo, activities: Sequence[dict[str, Any]], ended: int, seconds: float
+) -> int:
+    """Count what the provider saw: that is what cannot be made up here."""
+    ledger = requests.get(f"{deployed.leena_emulator_url}/_emulator/ledger", timeout=10).json()
+    run_ids = {activity["activity_id"].replace("act_", "run_") for activity in activities}
+    starts = [
+        entry
+        for entry in ledger["entries"]
+        if entry["operation"] == "execute"
+        and str(entry["context"].get("agentruns_run_id", "")).rpartition("_")[0] in run_ids
+    ]
+    mints = [entry for entry in ledger["entries"] if entry["operation"] == "token"]
+    done = [activity for activity in activities if activity["status"] == "done"]
+    triggers = sorted(activity["trigger"] for activity in activities)
+    say(
+        f"{len(done)} of {len(activities)} activities done (opened by {', '.join(triggers)}); "
+        f"the provider saw {len(starts)} starts and {len(mints)} token mints "
+        f"(one of them by `connect`). {seconds:.0f} s."
+    )
+    by_all_three = triggers == ["api", "event", "schedule"]
+    is_good = ended == 0 and by_all_three and len(done) == 3 and len(starts) == 3
+    if not is_good:
+        say("That is not as it should be: look at .local/ for logs, or ask: agentruns show ID")
+    return 0 if is_good else 1
+
+
+def call(deployed: StackInfo, method: str, path: str, body: Any = None) -> Any:
+    answer = requests.request(
+        method,
+        deployed.api_url + path,
+        json=body,
+        headers={"Authorization": f"ApiKey {deployed.operator_key}"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def say(text: str, gap: bool = True) -> None:
+    print(f"\n{text}" if gap else text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
