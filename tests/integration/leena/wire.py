@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Self
 
 Script = Callable[[socket.socket], None]
 
@@ -107,7 +108,7 @@ class WireServer:
         with peer, suppress(OSError):
             self._script(peer)
 
-    def __enter__(self) -> WireServer:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
