@@ -6,7 +6,7 @@ Not here: starting anything. Reading, listing and deleting are the store's own c
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentruns.errors import AgentNotFound, ConnectionNotFound, InvalidRequest
@@ -22,7 +22,7 @@ class AgentSettings:
 
     adapter: LeenaAopAdapter
     enabled: bool = True
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
 

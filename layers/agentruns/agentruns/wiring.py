@@ -16,11 +16,15 @@ from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
     from agentruns.aop import CheckAop, ExecuteAop, MintToken
+    from agentruns.api.app import LambdaApp
+    from agentruns.api.events import AcceptEvent
     from agentruns.ports import (
         ActivityStore,
+        AgentStore,
         ConnectionStore,
         Executions,
         LeenaApi,
+        ScheduleStore,
         SecretStore,
         TokenSource,
     )
@@ -39,12 +43,11 @@ def now() -> datetime:
 @functools.cache
 def open_run() -> OpenRun:
     from agentruns.runs import OpenRun
-    from agentruns.store.schedules import DynamoDbScheduleStore
 
     settings = Settings.load("table_name", "state_machine_arn", "event_tenant", *POLL_SETTINGS)
     return OpenRun(
         activities=_activities(),
-        schedules=DynamoDbScheduleStore(_table()),
+        schedules=_schedules(),
         accept_activity=accept_activity(),
         clock=now,
         policy=settings.poll_policy,
@@ -142,12 +145,90 @@ def publish_events() -> PublishEvents:
 
 
 @functools.cache
-def accept_activity() -> AcceptActivity:
-    from agentruns.store.agents import DynamoDbAgentStore
+def operator_api() -> LambdaApp:
+    from agentruns.activities import CancelActivity
+    from agentruns.adapters.base_urls import validate_base_url
+    from agentruns.adapters.leena_regions import endpoints_for
+    from agentruns.agents import StoreAgent
+    from agentruns.api.app import build_app
+    from agentruns.api.services import ApiServices
+    from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
+    from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+    from agentruns.schedules import StoreSchedule
+    from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
 
+    settings = Settings.load(
+        "table_name",
+        "secret_prefix",
+        "state_machine_arn",
+        "operator_key_secret_arn",
+        "allow_private_networks",
+    )
+    connections, agents, schedules, secrets = _connections(), _agents(), _schedules(), _secrets()
+    keys = DynamoDbOperatorKeyStore(_table())
+    keyring = OperatorKeyring(
+        keys=keys,
+        secrets=secrets,
+        bootstrap_secret_arn=settings.operator_key_secret_arn,
+        clock=now,
+    )
+    return build_app(
+        ApiServices(
+            keyring=keyring,
+            issue_operator_key=IssueOperatorKey(keys=keys, clock=now),
+            revoke_operator_key=RevokeOperatorKey(keys=keys, keyring=keyring),
+            operator_keys=keys,
+            store_connection=StoreConnection(
+                connections=connections,
+                secrets=secrets,
+                secret_prefix=settings.secret_prefix,
+                endpoints_for=endpoints_for,
+                validate_base_url=functools.partial(
+                    validate_base_url, allow_private_networks=settings.allows_private_networks
+                ),
+                clock=now,
+            ),
+            delete_connection=DeleteConnection(
+                connections=connections,
+                agents=agents,
+                secrets=secrets,
+                secret_prefix=settings.secret_prefix,
+            ),
+            check_connection=CheckConnection(
+                connections=connections,
+                secrets=secrets,
+                secret_prefix=settings.secret_prefix,
+                leena=leena_api,
+            ),
+            connections=connections,
+            store_agent=StoreAgent(agents=agents, connections=connections, clock=now),
+            agents=agents,
+            store_schedule=StoreSchedule(
+                schedules=schedules, agents=agents, connections=connections, clock=now
+            ),
+            schedules=schedules,
+            accept_activity=accept_activity(),
+            cancel_activity=CancelActivity(
+                activities=_activities(), executions=_executions(), clock=now
+            ),
+            activities=_activities(),
+        )
+    )
+
+
+@functools.cache
+def accept_event() -> AcceptEvent:
+    from agentruns.api.events import AcceptEvent
+
+    settings = Settings.load("table_name", "state_machine_arn", "event_tenant")
+    return AcceptEvent(accept_activity=accept_activity(), tenant=settings.event_tenant)
+
+
+@functools.cache
+def accept_activity() -> AcceptActivity:
     return AcceptActivity(
         activities=_activities(),
-        agents=DynamoDbAgentStore(_table()),
+        agents=_agents(),
         connections=_connections(),
         executions=_executions(),
         clock=now,
@@ -189,6 +270,20 @@ def _connections() -> ConnectionStore:
     from agentruns.store.connections import DynamoDbConnectionStore
 
     return DynamoDbConnectionStore(_table())
+
+
+@functools.cache
+def _agents() -> AgentStore:
+    from agentruns.store.agents import DynamoDbAgentStore
+
+    return DynamoDbAgentStore(_table())
+
+
+@functools.cache
+def _schedules() -> ScheduleStore:
+    from agentruns.store.schedules import DynamoDbScheduleStore
+
+    return DynamoDbScheduleStore(_table())
 
 
 @functools.cache

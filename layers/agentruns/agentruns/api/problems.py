@@ -1,0 +1,231 @@
+"""From errors to problem documents (RFC 9457): the one table of HTTP statuses.
+
+Every class of the error tree has its row; a test walks the tree. Not here: raising, logging.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from agentruns import errors
+
+PROBLEM_CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:agentruns:problem:"
+
+STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
+    errors.AgentrunsError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.StoreConflict: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamUnreadable: HTTPStatus.BAD_GATEWAY,
+    errors.MintInProgress: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UnknownOutcomeError: HTTPStatus.BAD_GATEWAY,
+    errors.StartUnknown: HTTPStatus.BAD_GATEWAY,
+    errors.PermanentError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.UpstreamRejected: HTTPStatus.BAD_GATEWAY,
+    errors.CredentialsRejected: HTTPStatus.BAD_GATEWAY,
+    errors.TokenRejected: HTTPStatus.BAD_GATEWAY,
+    errors.ScopeMissing: HTTPStatus.BAD_GATEWAY,
+    errors.AopRejected: HTTPStatus.BAD_GATEWAY,
+    errors.AopNotFound: HTTPStatus.BAD_GATEWAY,
+    errors.AopItemNotFound: HTTPStatus.BAD_GATEWAY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.ActivityNotFound: HTTPStatus.NOT_FOUND,
+    errors.RunNotFound: HTTPStatus.NOT_FOUND,
+    errors.ConnectionNotFound: HTTPStatus.NOT_FOUND,
+    errors.AgentNotFound: HTTPStatus.NOT_FOUND,
+    errors.ScheduleNotFound: HTTPStatus.NOT_FOUND,
+    errors.OperatorKeyNotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.ActivityEnded: HTTPStatus.CONFLICT,
+    errors.AgentDisabled: HTTPStatus.CONFLICT,
+    errors.ConnectionInUse: HTTPStatus.CONFLICT,
+    errors.RequestInFlight: HTTPStatus.CONFLICT,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeDenied: HTTPStatus.FORBIDDEN,
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
+    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.InvalidTransition: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.SettingsMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.SecretMalformed: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+RETRY_AFTER_SECONDS = 2
+
+_INTERNAL_DETAIL = "something failed on our side; the logs have it under this request_id"
+_BUSY_DETAIL = "too much is going on right now; send the request again"
+_PARTS_OF_A_REQUEST = frozenset({"body", "query", "path"})
+_MESSAGES = {
+    "extra_forbidden": "is not a field of this request; remove it",
+    "missing": "is required",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
+}
+_BUSY_AWS_CODES = frozenset(
+    {
+        "InternalServerError",
+        "InternalServiceError",
+        "InternalFailure",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class RouteNotFound(Exception):
+    """No route has this path."""
+
+
+class MethodNotAllowed(Exception):
+    """The path is there, the method is not."""
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not possible here; {', '.join(allowed)} is")
+        self.allowed = tuple(allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProblem:
+    """`field` is a dotted path in the body, or the name of a parameter or header."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemDocument:
+    """What a problem answer says; the request's part of it is added by `to_json`."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    errors: tuple[FieldProblem, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self, instance: str, request_id: str) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": f"{TYPE_PREFIX}{self.code}",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status.value,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            document["errors"] = [
+                {"field": problem.field, "message": problem.message} for problem in self.errors
+            ]
+        return document
+
+
+def describe(error: Exception) -> ProblemDocument:
+    """The answer to an error. Says nothing of our insides where the fault is ours."""
+    if isinstance(error, errors.AgentrunsError):
+        return _describe_own(error)
+    if isinstance(error, RequestValidationError):
+        return _unprocessable(field_problems(error.errors()))
+    if isinstance(error, RouteNotFound):
+        return ProblemDocument(
+            status=HTTPStatus.NOT_FOUND, code="route_not_found", detail="there is no such route"
+        )
+    if isinstance(error, MethodNotAllowed):
+        return ProblemDocument(
+            status=HTTPStatus.METHOD_NOT_ALLOWED,
+            code="method_not_allowed",
+            detail=str(error),
+            headers={"Allow": ", ".join(error.allowed)},
+        )
+    if _is_aws_busy(error):
+        return ProblemDocument(
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            code="busy",
+            detail=_BUSY_DETAIL,
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+    return ProblemDocument(
+        status=HTTPStatus.INTERNAL_SERVER_ERROR, code="internal_error", detail=_INTERNAL_DETAIL
+    )
+
+
+def field_problems(validation_errors: Sequence[Mapping[str, Any]]) -> tuple[FieldProblem, ...]:
+    """Pydantic's errors as ours: `("body", "adapter", "connection")` is `adapter.connection`."""
+    return tuple(
+        FieldProblem(field=_field_path(error["loc"]), message=_message(error))
+        for error in validation_errors
+    )
+
+
+def _describe_own(error: errors.AgentrunsError) -> ProblemDocument:
+    status = STATUSES[type(error)]
+    if isinstance(error, errors.InvalidRequest):
+        problems = tuple(FieldProblem(field=path, message=text) for path, text in error.problems)
+        return _unprocessable(problems, error.code)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ProblemDocument(status=status, code="internal_error", detail=_INTERNAL_DETAIL)
+    return ProblemDocument(
+        status=status, code=error.code, detail=str(error), headers=_headers_for(error, status)
+    )
+
+
+def _headers_for(error: errors.AgentrunsError, status: HTTPStatus) -> dict[str, str]:
+    if status is HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": 'ApiKey realm="agentruns"'}
+    if isinstance(error, errors.UpstreamUnavailable) and error.retry_after_seconds is not None:
+        return {"Retry-After": str(max(1, round(error.retry_after_seconds)))}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, errors.RequestInFlight):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}
+
+
+def _unprocessable(
+    problems: tuple[FieldProblem, ...], code: str = errors.InvalidRequest.code
+) -> ProblemDocument:
+    return ProblemDocument(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        code=code,
+        detail="; ".join(f"{problem.field}: {problem.message}" for problem in problems),
+        errors=problems,
+    )
+
+
+def _field_path(location: Sequence[Any]) -> str:
+    where, *path = [str(part) for part in location]
+    if where == "header":
+        return "-".join(path).title()
+    if where in _PARTS_OF_A_REQUEST and path:
+        return ".".join(path)
+    return ".".join([where, *path])
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """Pydantic's own texts, save where they speak of Python or leave the fix open."""
+    return _MESSAGES.get(error["type"], str(error["msg"]))
+
+
+def _is_aws_busy(error: Exception) -> bool:
+    """True for throttling and AWS' own faults. botocore is never imported for it."""
+    botocore = sys.modules.get("botocore.exceptions")
+    if botocore is None:
+        return False
+    if isinstance(error, botocore.ClientError):
+        return error.response.get("Error", {}).get("Code") in _BUSY_AWS_CODES
+    return isinstance(error, botocore.HTTPClientError)

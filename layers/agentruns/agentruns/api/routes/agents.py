@@ -1,0 +1,43 @@
+"""`/v1/agents`: the roles that activities are given to."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from agentruns.api.access import require_name, tenant_of
+from agentruns.api.routes.parameters import NewName, new_router, no_content
+from agentruns.api.schemas.agents import AgentAnswer, AgentBody, AgentsAnswer
+from agentruns.api.services import ApiServices
+from agentruns.errors import AgentNotFound
+from agentruns.operator_keys import Scope
+
+_TAGS = ["agents"]
+
+
+def agent_routes(services: ApiServices) -> Router:
+    router = new_router()
+
+    @router.put("/agents/<agent_role>", summary="Create or replace an agent", tags=_TAGS)
+    def put_agent(agent_role: NewName, body: AgentBody) -> AgentAnswer:
+        tenant = tenant_of(router, Scope.ADMIN)
+        return AgentAnswer.of(services.store_agent(tenant, agent_role, body.settings()))
+
+    @router.get("/agents", summary="List the agents", tags=_TAGS)
+    def list_agents() -> AgentsAnswer:
+        agents = services.agents.list(tenant_of(router, Scope.READ))
+        return AgentsAnswer(items=[AgentAnswer.of(each) for each in agents])
+
+    @router.get("/agents/<agent_role>", summary="Read an agent", tags=_TAGS)
+    def get_agent(agent_role: str) -> AgentAnswer:
+        tenant = tenant_of(router, Scope.READ)
+        found = services.agents.get(tenant, require_name(agent_role, AgentNotFound))
+        return AgentAnswer.of(found)
+
+    @router.delete("/agents/<agent_role>", summary="Delete an agent", tags=_TAGS)
+    def delete_agent(agent_role: str) -> Response[str]:
+        tenant = tenant_of(router, Scope.ADMIN)
+        services.agents.delete(tenant, require_name(agent_role, AgentNotFound))
+        return no_content()
+
+    return router

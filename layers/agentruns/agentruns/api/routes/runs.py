@@ -1,0 +1,89 @@
+"""`/v1/runs`: one attempt at an activity, and the events of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+
+from agentruns.api import sse
+from agentruns.api.access import tenant_of
+from agentruns.api.routes.parameters import new_router
+from agentruns.api.schemas.runs import EventAnswer, EventsAnswer, RunAnswer
+from agentruns.api.services import ApiServices
+from agentruns.errors import ActivityNotFound, RunNotFound
+from agentruns.ids import activity_id_of
+from agentruns.model import Event, Run
+from agentruns.operator_keys import Scope
+from agentruns.ports import ActivityStore
+
+STREAM_EVENTS_LIMIT = 1000
+"""Of one text/event-stream answer (a Lambda answer has 6 MB); the client comes back for more."""
+
+_TAGS = ["runs"]
+_LARGEST_SEQUENCE = 2**53
+
+
+def run_routes(services: ApiServices) -> Router:
+    router = new_router()
+
+    @router.get("/runs/<run_id>", summary="Read a run", tags=_TAGS)
+    def get_run(run_id: str) -> RunAnswer:
+        return RunAnswer.of(_read_run(services.activities, tenant_of(router, Scope.READ), run_id))
+
+    @router.get(
+        "/runs/<run_id>/events",
+        summary="Read a run's events: a JSON page, or all of them as text/event-stream",
+        tags=_TAGS,
+        responses={
+            200: {
+                "description": "The events after `after` (or `Last-Event-ID`), ascending.",
+                "content": {
+                    "application/json": {"model": EventsAnswer},
+                    "text/event-stream": {"schema": {"type": "string"}},
+                },
+            }
+        },
+    )
+    def list_events(
+        run_id: str,
+        after: Annotated[int, Query(ge=0, le=_LARGEST_SEQUENCE)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        accept: Annotated[str, Header()] = "",
+        last_event_id: Annotated[
+            int | None, Header(alias="Last-Event-ID", ge=0, le=_LARGEST_SEQUENCE)
+        ] = None,
+    ) -> Response[Any]:
+        tenant = tenant_of(router, Scope.READ)
+        run = _read_run(services.activities, tenant, run_id)
+        if sse.accepts_event_stream(accept):
+            start = after if last_event_id is None else last_event_id
+            events, _ = _events_of(services.activities, run, start, STREAM_EVENTS_LIMIT)
+            text = sse.render(EventAnswer.of(event) for event in events)
+            return Response(status_code=200, content_type=sse.EVENT_STREAM, body=text)
+        events, next_after = _events_of(services.activities, run, after, limit)
+        page = EventsAnswer(
+            items=[EventAnswer.of(event) for event in events], next_after=next_after
+        )
+        return Response(status_code=200, content_type="application/json", body=page)
+
+    return router
+
+
+def _read_run(activities: ActivityStore, tenant: str, run_id: str) -> Run:
+    """RunNotFound, also where the activity is another tenant's."""
+    try:
+        return activities.read(tenant, activity_id_of(run_id)).run(run_id)
+    except ActivityNotFound as error:
+        raise RunNotFound(run_id) from error
+
+
+def _events_of(
+    activities: ActivityStore, run: Run, after: int, limit: int
+) -> tuple[list[Event], int | None]:
+    """The run's among the activity's next `limit` events, and after which to go on."""
+    events = activities.list_events(run.tenant, run.activity_id, after, limit)
+    own = [event for event in events if event.run_id in (None, run.run_id)]
+    return own, events[-1].sequence if len(events) == limit else None

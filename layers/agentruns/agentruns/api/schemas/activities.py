@@ -1,0 +1,205 @@
+"""Bodies and answers of `/v1/activities`; the body is also an event's detail and a schedule's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from agentruns.activities import Accepted, Cancelled
+from agentruns.api.schemas.fields import (
+    LONGEST_TIMEOUT_SECONDS,
+    ONE_LINE_PATTERN,
+    TAGS_LIMIT,
+    AdapterAnswer,
+    AdapterBody,
+    Answer,
+    Body,
+    Context,
+    Message,
+    Moment,
+    Name,
+    OnStartUnknownWord,
+    PriorityWord,
+    ProblemAnswer,
+    Tag,
+    Title,
+)
+from agentruns.api.schemas.runs import RunAnswer
+from agentruns.errors import InvalidRequest
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    ActivityRequest,
+    LeenaAopAdapter,
+    OnStartUnknown,
+    Priority,
+)
+from agentruns.statuses import ActivityStatus
+
+
+class ActivityBody(Body):
+    """Work for an agent. Exactly one of `agent_role` and `adapter` is given."""
+
+    agent_role: Annotated[Name | None, Field(examples=["it_support"])] = None
+    adapter: AdapterBody | None = None
+    message: Message = ""
+    context: Context = Field(default_factory=dict)
+    title: Title = ""
+    priority: PriorityWord = "normal"
+    tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] = Field(default_factory=list)
+    timeout_seconds: Annotated[int, Field(ge=5, le=LONGEST_TIMEOUT_SECONDS)] | None = None
+    on_start_unknown: OnStartUnknownWord | None = None
+
+    def request(self, parent: str = "") -> ActivityRequest:
+        """InvalidRequest unless exactly one of `agent_role` and `adapter` is given.
+
+        `parent` stands before the fields' names (`activity.`, `detail.`).
+        """
+        if (self.agent_role is None) is (self.adapter is None):
+            fault = "give exactly one of agent_role and adapter"
+            raise InvalidRequest([(f"{parent}agent_role", fault), (f"{parent}adapter", fault)])
+        return ActivityRequest(
+            agent_role=self.agent_role,
+            adapter=self._adapter(),
+            message=self.message,
+            context=self.context,
+            title=self.title,
+            priority=Priority(self.priority),
+            tags=tuple(dict.fromkeys(self.tags)),
+            timeout_seconds=self.timeout_seconds,
+            on_start_unknown=(
+                OnStartUnknown(self.on_start_unknown) if self.on_start_unknown else None
+            ),
+        )
+
+    def _adapter(self) -> LeenaAopAdapter | None:
+        if self.adapter is None:
+            return None
+        return LeenaAopAdapter(connection=self.adapter.connection, aop_id=self.adapter.aop_id)
+
+
+class CancelBody(Body):
+    reason: Annotated[str, Field(max_length=500, pattern=ONE_LINE_PATTERN)] = ""
+
+
+class LinksAnswer(Answer):
+    """Paths, to be put behind the API's address."""
+
+    self: str
+    run: str
+    events: str
+
+
+class AcceptedAnswer(Answer):
+    activity_id: Annotated[str, Field(examples=["act_01J9Z3M7QK8W5T2X4Y6A8B0C1D"])]
+    run_id: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]
+    status: Literal["queued"]
+    links: LinksAnswer
+
+    @classmethod
+    def of(cls, accepted: Accepted) -> AcceptedAnswer:
+        """The same for the first request and each repeat, whatever became of the activity."""
+        run = f"/v1/runs/{accepted.run_id}"
+        return cls(
+            activity_id=accepted.activity_id,
+            run_id=accepted.run_id,
+            status="queued",
+            links=LinksAnswer(
+                self=f"/v1/activities/{accepted.activity_id}", run=run, events=f"{run}/events"
+            ),
+        )
+
+
+class ActivitySummaryAnswer(Answer):
+    """An activity as the list shows it."""
+
+    activity_id: str
+    tenant: str
+    agent_role: str | None
+    adapter: AdapterAnswer
+    trigger: Annotated[str, Field(examples=["api"])]
+    title: str
+    tags: list[str]
+    priority: PriorityWord
+    status: ActivityStatus
+    created_at: Moment
+    updated_at: Moment
+    deadline_at: Moment
+    ended_at: Moment | None
+    error: ProblemAnswer | None
+    execution_arn: str | None
+    generation: int
+
+    @classmethod
+    def of(cls, activity: Activity) -> ActivitySummaryAnswer:
+        return cls(**_fields_of(activity))
+
+
+class ActivityAnswer(ActivitySummaryAnswer):
+    """An activity with what the agent was told and its runs, oldest first."""
+
+    message: str
+    context: dict[str, Any]
+    runs: list[RunAnswer]
+
+    @classmethod
+    def of_record(cls, record: ActivityRecord, told: ActivityInput) -> ActivityAnswer:
+        return cls(
+            **_fields_of(record.activity),
+            message=told.message,
+            context=dict(told.context),
+            runs=[RunAnswer.of(run) for run in record.runs],
+        )
+
+
+class ActivitiesAnswer(Answer):
+    """Newest first. A page may be short before the last; go on while there is a `next_cursor`."""
+
+    items: list[ActivitySummaryAnswer]
+    next_cursor: str | None
+
+
+class CancelledAnswer(Answer):
+    """`provider_stopped` is false where the provider goes on; `detail` says what to do there."""
+
+    activity_id: str
+    status: ActivityStatus
+    provider_stopped: bool
+    detail: str
+
+    @classmethod
+    def of(cls, cancelled: Cancelled) -> CancelledAnswer:
+        activity = cancelled.record.activity
+        return cls(
+            activity_id=activity.activity_id,
+            status=activity.status,
+            provider_stopped=cancelled.provider_stopped,
+            detail=cancelled.detail,
+        )
+
+
+def _fields_of(activity: Activity) -> dict[str, Any]:
+    return {
+        "activity_id": activity.activity_id,
+        "tenant": activity.tenant,
+        "agent_role": activity.agent_role,
+        "adapter": AdapterAnswer(
+            type=activity.adapter.type,
+            connection=activity.adapter.connection,
+            aop_id=activity.adapter.aop_id,
+        ),
+        "trigger": activity.trigger.value,
+        "title": activity.title,
+        "tags": list(activity.tags),
+        "priority": activity.priority.value,
+        "status": activity.status,
+        "created_at": activity.created_at,
+        "updated_at": activity.updated_at,
+        "deadline_at": activity.deadline_at,
+        "ended_at": activity.ended_at,
+        "error": ProblemAnswer.of(activity.error),
+        "execution_arn": activity.execution_arn,
+        "generation": activity.generation,
+    }

@@ -1,0 +1,99 @@
+"""Bodies and answers of `/v1/connections`. No answer has a field for a credential."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from agentruns.api.schemas.fields import Answer, Body, Moment, Name
+from agentruns.connections import ConnectionCheck
+from agentruns.model import Connection, LeenaCredentials
+from agentruns.secret import Secret
+
+_PublicText = Annotated[str, Field(min_length=1, max_length=1024)]
+_SecretText = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+_Url = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class BaseUrlsBody(Body):
+    """Other hosts than the region's: a proxy, a test system, the local emulator."""
+
+    auth: Annotated[_Url | None, Field(examples=["https://us-east-1-acl.leena.ai"])] = None
+    api: Annotated[_Url | None, Field(examples=["https://us-east-1-aic.leena.ai"])] = None
+
+
+class ConnectionBody(Body):
+    provider: Annotated[Literal["leena"], Field(examples=["leena"])]
+    region: Annotated[str, Field(min_length=1, max_length=64, examples=["us-east-1"])]
+    client_id: _PublicText
+    client_secret: _SecretText
+    username: _PublicText
+    password: _SecretText
+    base_urls: BaseUrlsBody | None = None
+
+    def credentials(self) -> LeenaCredentials:
+        return LeenaCredentials(
+            client_id=self.client_id,
+            client_secret=Secret(self.client_secret.get_secret_value()),
+            username=self.username,
+            password=Secret(self.password.get_secret_value()),
+        )
+
+    def base_url_overrides(self) -> dict[str, str]:
+        if self.base_urls is None:
+            return {}
+        urls = {"auth": self.base_urls.auth, "api": self.base_urls.api}
+        return {host: url for host, url in urls.items() if url is not None}
+
+
+class BaseUrlsAnswer(Answer):
+    auth: Annotated[str, Field(examples=["https://us-east-1-acl.leena.ai"])]
+    api: Annotated[str, Field(examples=["https://us-east-1-aic.leena.ai"])]
+
+
+class ConnectionAnswer(Answer):
+    name: Name
+    provider: Annotated[str, Field(examples=["leena"])]
+    region: Annotated[str, Field(examples=["us-east-1"])]
+    base_urls: BaseUrlsAnswer
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, connection: Connection) -> ConnectionAnswer:
+        return cls(
+            name=connection.name,
+            provider=connection.provider,
+            region=connection.region,
+            base_urls=BaseUrlsAnswer(auth=connection.auth_url, api=connection.api_url),
+            created_at=connection.created_at,
+            updated_at=connection.updated_at,
+        )
+
+
+class ConnectionsAnswer(Answer):
+    items: list[ConnectionAnswer]
+    next_cursor: str | None = None
+
+
+class CheckAnswer(Answer):
+    name: Annotated[str, Field(examples=["token_minted"])]
+    ok: bool
+    detail: str
+
+
+class ChecksAnswer(Answer):
+    """`ok` is true where every check is; the checks end with the first that is not."""
+
+    ok: bool
+    checks: list[CheckAnswer]
+
+    @classmethod
+    def of(cls, checks: tuple[ConnectionCheck, ...]) -> ChecksAnswer:
+        return cls(
+            ok=all(check.ok for check in checks),
+            checks=[
+                CheckAnswer(name=check.name, ok=check.ok, detail=check.detail) for check in checks
+            ],
+        )

@@ -1,0 +1,106 @@
+"""Answers of `/v1/runs`. A run's callback token and dispatch id are nobody's business outside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from agentruns.api.schemas.fields import Answer, Moment, ProblemAnswer
+from agentruns.model import Event, Evidence, Run
+from agentruns.statuses import RunStatus
+
+
+class EvidenceAnswer(Answer):
+    """One observation of how the run ended; `decided` marks the first, which won."""
+
+    source: Annotated[str, Field(examples=["poll"])]
+    status: RunStatus
+    observed_at: Moment
+    decided: bool
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> EvidenceAnswer:
+        return cls(
+            source=evidence.source.value,
+            status=evidence.status,
+            observed_at=evidence.observed_at,
+            decided=evidence.decided,
+        )
+
+
+class RunAnswer(Answer):
+    run_id: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]
+    activity_id: str
+    attempt: int
+    status: RunStatus
+    aop_item_id: str | None
+    provider_run_id: str | None
+    provider_request_id: str | None
+    provider_status: str | None
+    reference_id: str | None
+    created_at: Moment
+    started_at: Moment | None
+    initiated_at: Moment | None
+    completed_at: Moment | None
+    ended_at: Moment | None
+    polls: int
+    failed_checks: int
+    last_checked_at: Moment | None
+    next_check_at: Moment | None
+    last_problem: ProblemAnswer | None
+    error: ProblemAnswer | None
+    output: Any
+    evidence: list[EvidenceAnswer]
+
+    @classmethod
+    def of(cls, run: Run) -> RunAnswer:
+        return cls(
+            run_id=run.run_id,
+            activity_id=run.activity_id,
+            attempt=run.attempt,
+            status=run.status,
+            aop_item_id=run.aop_item_id,
+            provider_run_id=run.provider_run_id,
+            provider_request_id=run.provider_request_id,
+            provider_status=run.provider_status,
+            reference_id=run.reference_id,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            initiated_at=run.initiated_at,
+            completed_at=run.completed_at,
+            ended_at=run.ended_at,
+            polls=run.polls,
+            failed_checks=run.failed_checks,
+            last_checked_at=run.last_checked_at,
+            next_check_at=run.next_check_at,
+            last_problem=ProblemAnswer.of(run.last_problem),
+            error=ProblemAnswer.of(run.error),
+            output=run.output,
+            evidence=[EvidenceAnswer.of(evidence) for evidence in run.evidence],
+        )
+
+
+class EventAnswer(Answer):
+    sequence: Annotated[int, Field(description="Gapless per activity, from 1.")]
+    type: Annotated[str, Field(examples=["RunStarted"])]
+    at: Moment
+    run_id: str | None
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event) -> EventAnswer:
+        return cls(
+            sequence=event.sequence,
+            type=event.type.value,
+            at=event.at,
+            run_id=event.run_id,
+            detail=dict(event.detail),
+        )
+
+
+class EventsAnswer(Answer):
+    """Ascending. A page may be short before the last; go on while there is a `next_after`."""
+
+    items: list[EventAnswer]
+    next_after: int | None

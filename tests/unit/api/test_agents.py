@@ -1,0 +1,77 @@
+"""`/v1/agents` through the front door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.driver import AGENT, Api
+
+
+def test_put_answers_the_agent_with_its_defaults(ready: Api):
+    answer = ready.call("PUT", "/v1/agents/hr", AGENT)
+    assert answer.status == 200
+    assert answer.json == {
+        "agent_role": "hr",
+        "adapter": {"type": "leena_aop", "connection": "acme", "aop_id": "it_support"},
+        "enabled": True,
+        "retry": {"max_attempts": 1, "backoff_seconds": 30},
+        "timeout_seconds": 86_400,
+        "on_start_unknown": "hold",
+        "created_at": "2026-01-02T12:00:00Z",
+        "updated_at": "2026-01-02T12:00:00Z",
+    }
+
+
+def test_every_setting_is_stored(ready: Api):
+    settings: dict[str, Any] = {
+        "enabled": False,
+        "retry": {"max_attempts": 3, "backoff_seconds": 0},
+        "timeout_seconds": 60,
+        "on_start_unknown": "fail",
+    }
+    ready.call("PUT", "/v1/agents/hr", AGENT | settings)
+    answer = ready.call("GET", "/v1/agents/hr")
+    assert {name: answer.json[name] for name in settings} == settings
+
+
+def adapter(**change: Any) -> dict[str, Any]:
+    return {"adapter": AGENT["adapter"] | change}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "adapter"),
+        (adapter(connection="nobody"), "adapter.connection"),
+        (adapter(connection="a/b"), "adapter.connection"),
+        (adapter(type="leap_workflow"), "adapter.type"),
+        (adapter(aop_id="../../admin"), "adapter.aop_id"),
+        (adapter(aop_id="a" * 129), "adapter.aop_id"),
+        (adapter(aop_id="a\n"), "adapter.aop_id"),
+        (adapter(url="https://example.com"), "adapter.url"),
+        (AGENT | {"retry": {"max_attempts": 0}}, "retry.max_attempts"),
+        (AGENT | {"retry": {"max_attempts": 11}}, "retry.max_attempts"),
+        (AGENT | {"retry": {"max_attempts": "3"}}, "retry.max_attempts"),
+        (AGENT | {"retry": {"max_attempts": True}}, "retry.max_attempts"),
+        (AGENT | {"retry": {"backoff_seconds": 86_401}}, "retry.backoff_seconds"),
+        (AGENT | {"timeout_seconds": 59}, "timeout_seconds"),
+        (AGENT | {"timeout_seconds": 2_592_001}, "timeout_seconds"),
+        (AGENT | {"on_start_unknown": "hope"}, "on_start_unknown"),
+        (AGENT | {"enabled": "yes"}, "enabled"),
+        (AGENT | {"system_prompt": "x"}, "system_prompt"),
+    ],
+)
+def test_a_wrong_field_is_named(ready: Api, body: dict[str, Any], field: str):
+    answer = ready.call("PUT", "/v1/agents/hr", body)
+    assert (answer.status, answer.fields) == (422, [field])
+
+
+def test_list_get_and_delete(ready: Api):
+    ready.call("PUT", "/v1/agents/hr", AGENT)
+    roles = [item["agent_role"] for item in ready.call("GET", "/v1/agents").json["items"]]
+    assert roles == ["hr", "it_support"]
+    assert ready.call("DELETE", "/v1/agents/hr").status == 204
+    assert ready.call("GET", "/v1/agents/hr").status == 404
+    assert ready.call("DELETE", "/v1/agents/hr").status == 404

@@ -1,0 +1,190 @@
+"""`/v1/connections` through the front door."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentruns.errors import AopItemNotFound, CredentialsRejected, ScopeMissing, UpstreamUnavailable
+from tests.unit.api.driver import AGENT, CONNECTION, SECRET_PREFIX, Api
+
+CREDENTIALS = f"{SECRET_PREFIX}/connections/default/acme"
+
+
+def test_put_answers_the_connection_without_its_secrets(api: Api):
+    answer = api.call("PUT", "/v1/connections/acme", CONNECTION)
+    assert answer.status == 200
+    assert answer.json == {
+        "name": "acme",
+        "provider": "leena",
+        "region": "us-east-1",
+        "base_urls": {
+            "auth": "https://us-east-1-acl.leena.ai",
+            "api": "https://us-east-1-aic.leena.ai",
+        },
+        "created_at": "2026-01-02T12:00:00Z",
+        "updated_at": "2026-01-02T12:00:00Z",
+    }
+
+
+def test_no_answer_shows_a_credential(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    answers = [
+        api.call("GET", "/v1/connections"),
+        api.call("GET", "/v1/connections/acme"),
+        api.call("POST", "/v1/connections/acme/check"),
+        api.call("PUT", "/v1/connections/acme", {**CONNECTION, "region": "moon"}),
+        api.call("PUT", "/v1/connections/acme", {**CONNECTION, "username": ["CANARY"]}),
+        api.call("PUT", "/v1/connections/acme", {**CONNECTION, "password": "CANARY" * 9999}),
+    ]
+    assert [answer.status for answer in answers] == [200, 200, 200, 422, 422, 422]
+    assert not [answer for answer in answers if "CANARY" in answer.text]
+
+
+def test_credentials_go_to_their_secret(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    assert api.secrets.get(CREDENTIALS) == {
+        "client_id": "client-1",
+        "client_secret": "CANARY-client-secret",
+        "username": "user-1",
+        "password": "CANARY-password",
+    }
+
+
+def test_base_urls_override_the_region(api: Api):
+    body = {**CONNECTION, "base_urls": {"auth": "https://auth.example.com/leena/"}}
+    answer = api.call("PUT", "/v1/connections/acme", body)
+    assert answer.json["base_urls"] == {
+        "auth": "https://auth.example.com/leena",
+        "api": "https://us-east-1-aic.leena.ai",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"region": "moon"}, "region"),
+        ({"region": ""}, "region"),
+        ({"provider": "leap"}, "provider"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"password": 7}, "password"),
+        ({"base_urls": {"auth": "http://auth.example.com"}}, "base_urls.auth"),
+        ({"base_urls": {"api": "https://169.254.169.254"}}, "base_urls.api"),
+        ({"base_urls": {"aic": "https://x.example.com"}}, "base_urls.aic"),
+        ({"base_urls": "https://x.example.com"}, "base_urls"),
+        ({"tenant": "other"}, "tenant"),
+    ],
+)
+def test_a_wrong_field_is_named(api: Api, change: dict[str, object], field: str):
+    answer = api.call("PUT", "/v1/connections/acme", {**CONNECTION, **change})
+    assert (answer.status, answer.fields) == (422, [field])
+    assert api.call("GET", "/v1/connections/acme").status == 404
+    assert CREDENTIALS not in api.secrets.documents
+
+
+def test_an_unknown_region_lists_the_known_ones(api: Api):
+    answer = api.call("PUT", "/v1/connections/acme", {**CONNECTION, "region": "moon"})
+    assert "ap-south-1" in answer.json["errors"][0]["message"]
+    assert "canadacentral" in answer.json["errors"][0]["message"]
+
+
+def test_every_missing_field_is_named_at_once(api: Api):
+    answer = api.call("PUT", "/v1/connections/acme", {"provider": "leena"})
+    assert answer.fields == ["region", "client_id", "client_secret", "username", "password"]
+
+
+def test_replacing_keeps_when_it_was_created(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    api.clock.advance(60)
+    answer = api.call("PUT", "/v1/connections/acme", {**CONNECTION, "region": "eu-west-1"})
+    assert answer.json["created_at"] == "2026-01-02T12:00:00Z"
+    assert answer.json["updated_at"] == "2026-01-02T12:01:00Z"
+    assert answer.json["region"] == "eu-west-1"
+
+
+def test_list_is_by_name(api: Api):
+    api.call("PUT", "/v1/connections/b", CONNECTION)
+    api.call("PUT", "/v1/connections/a", CONNECTION)
+    answer = api.call("GET", "/v1/connections")
+    assert [item["name"] for item in answer.json["items"]] == ["a", "b"]
+    assert answer.json["next_cursor"] is None
+
+
+def test_delete_takes_the_secrets_along(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    api.secrets.put(f"{SECRET_PREFIX}/tokens/default/acme", {"access_token": "t"}, "")
+    assert api.call("DELETE", "/v1/connections/acme").status == 204
+    assert api.call("GET", "/v1/connections/acme").status == 404
+    assert [name for name in api.secrets.documents if name.startswith(SECRET_PREFIX)] == []
+
+
+def test_delete_is_refused_while_an_agent_uses_it(ready: Api):
+    answer = ready.call("DELETE", "/v1/connections/acme")
+    assert answer.status == 409
+    assert answer.json["type"] == "urn:agentruns:problem:connection_in_use"
+    assert "it_support" in answer.json["detail"]
+    assert ready.call("DELETE", "/v1/agents/it_support").status == 204
+    assert ready.call("DELETE", "/v1/connections/acme").status == 204
+
+
+def test_check_mints_a_token_and_uses_it_once(ready: Api):
+    answer = ready.call("POST", "/v1/connections/acme/check")
+    assert answer.status == 200
+    assert answer.json["ok"] is True
+    assert [check["name"] for check in answer.json["checks"]] == [
+        "credentials_stored",
+        "token_minted",
+        "api_reachable",
+    ]
+    assert len(ready.leena.mints) == 1
+    assert len(ready.leena.status_reads) == 1
+
+
+def test_check_takes_a_missing_item_for_a_good_sign(ready: Api):
+    ready.leena.on_read_status(AopItemNotFound("0" * 24, 404, "no such item"))
+    assert ready.call("POST", "/v1/connections/acme/check").json["ok"] is True
+
+
+def test_check_says_what_to_do_about_refused_credentials(ready: Api):
+    ready.leena.on_mint(CredentialsRejected("acme", 401, "invalid_client"))
+    answer = ready.call("POST", "/v1/connections/acme/check")
+    assert answer.status == 200
+    assert answer.json["ok"] is False
+    assert [(check["name"], check["ok"]) for check in answer.json["checks"]] == [
+        ("credentials_stored", True),
+        ("token_minted", False),
+    ]
+    assert "client_id, client_secret, username, password" in answer.json["checks"][1]["detail"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ScopeMissing("acme", "insufficient_scope"), UpstreamUnavailable("connection refused")],
+    ids=["scope", "unreachable"],
+)
+def test_check_tells_where_the_api_itself_fails(ready: Api, error: Exception):
+    ready.leena.on_read_status(error)
+    answer = ready.call("POST", "/v1/connections/acme/check")
+    assert answer.json["ok"] is False
+    assert answer.json["checks"][-1]["name"] == "api_reachable"
+    assert str(error) in answer.json["checks"][-1]["detail"]
+
+
+@pytest.mark.parametrize("left", [None, {"client_id": "client-1"}], ids=["gone", "damaged"])
+def test_check_tells_where_the_credentials_are_not_there(ready: Api, left: dict[str, str] | None):
+    ready.secrets.delete(CREDENTIALS)
+    if left is not None:
+        ready.secrets.put(CREDENTIALS, left, "")
+    answer = ready.call("POST", "/v1/connections/acme/check")
+    assert answer.json["ok"] is False
+    assert [check["name"] for check in answer.json["checks"]] == ["credentials_stored"]
+    assert ready.leena.mints == []
+
+
+def test_check_of_an_unknown_connection_is_404(api: Api):
+    assert api.call("POST", "/v1/connections/acme/check").status == 404
+
+
+def test_an_agent_of_an_unknown_connection_is_refused(api: Api):
+    answer = api.call("PUT", "/v1/agents/it_support", AGENT)
+    assert (answer.status, answer.fields) == (422, ["adapter.connection"])
+    assert "there is no connection 'acme'" in answer.json["detail"]
