@@ -314,6 +314,20 @@ def test_row_4_a_loser_waits_and_takes_the_winners_token(world):
     assert world.naps == pytest.approx([0.2, 0.3, 0.45])
 
 
+def test_row_4_whoever_gets_the_lease_looks_again_before_it_mints(world, monkeypatch):
+    acquire = world.leases.acquire
+
+    def acquire_after_another_minted(*args):
+        monkeypatch.setattr(world.leases, "acquire", acquire)
+        world.container().get(CONNECTION)
+        return acquire(*args)
+
+    monkeypatch.setattr(world.leases, "acquire", acquire_after_another_minted)
+
+    assert world.container().get(CONNECTION).version == "version-1"
+    assert world.mints == 1
+
+
 def test_a_lease_whose_holder_died_runs_out(world):
     world.leases.acquire(LEASE, "dead", world.clock() - timedelta(seconds=10), 30)
 
