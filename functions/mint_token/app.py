@@ -11,7 +11,7 @@ from agentruns.steps import RunTask
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """`{tenant, activity_id, run_id, execution_arn}` to a Step; raises CredentialsRejected and kin."""
+    """`{tenant, activity_id, run_id, execution_arn}` to a Step; raises CredentialsRejected."""
     task = RunTask.parse(event)
     telemetry.begin_invocation(context, activity_id=task.activity_id, run_id=task.run_id)
     return wiring.mint_token()(task).to_json()
