@@ -24,7 +24,7 @@ check: bootstrap ## formatting, lint, types, template, state machine, fast tests
 	$(python) -m ruff check .
 	$(python) -m mypy
 	SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam validate --lint --region us-east-1
-	$(foreach file,$(asl),.venv/bin/statelint $(file) &&) true
+	$(python) -m local.lint_state_machine $(asl)
 	$(python) -m pytest -q -n auto tests/unit tests/contracts
 
 test: check ## everything: check, then integration, workflow, end-to-end and documentation tests

@@ -177,6 +177,8 @@ def _start_processes(state: StateDirectory, switches: Mapping[str, str], steps: 
                 # -P: this folder has modules of its own names that must not shadow MiniStack's
                 "-P",
                 str(CHECKOUT / "local/ministack_launcher.py"),
+                # not read: by this path a later start finds the process, whatever files are lost
+                str(state.temporary / MINISTACK),
             ],
             environment={"BIND_HOST": LOOPBACK, "IOT_MTLS_ENABLED": "0", **switches},
         )
