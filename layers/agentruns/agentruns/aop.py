@@ -30,7 +30,6 @@ from agentruns.model import (
     ActivityRecord,
     Change,
     Connection,
-    EvidenceSource,
     Problem,
     Run,
 )
@@ -134,7 +133,7 @@ class ExecuteAop:
             if run.status is not RunStatus.PENDING:
                 return None
             if now >= record.activity.deadline_at:
-                return end_at_deadline(record, run, now)
+                return lifecycle.end_at_deadline(record, run, now)
             return lifecycle.begin_dispatch(record, dispatch_id, now)
 
         record = transact(self.activities, task.tenant, task.activity_id, decide)
@@ -274,7 +273,7 @@ class CheckAop:
         if latest.status.is_terminal:
             return change
         if now >= activity.deadline_at:
-            return end_at_deadline(record, latest, now)
+            return lifecycle.end_at_deadline(record, latest, now)
         if not latest.status.is_followed:
             return None
         latest = planned(activity, latest, now, self.policy, retry_after_seconds)
@@ -294,22 +293,6 @@ def planned(
     is_swept = plan.park and run.callback_token is not None
     grace = timedelta(0) if is_swept else lifecycle.EXECUTION_GRACE
     return replace(run, next_check_at=next_check_at, due_at=next_check_at + grace)
-
-
-def end_at_deadline(record: ActivityRecord, run: Run, now: datetime) -> Change:
-    """The run's time is up. What it last suffered from is said."""
-    seconds = (record.activity.deadline_at - record.activity.created_at).total_seconds()
-    message = f"not ended {seconds:.0f} s after the activity was opened"
-    if run.last_problem is not None:
-        message += f"; last problem: {run.last_problem.message}"
-    return lifecycle.end_run(
-        record,
-        run,
-        RunStatus.TIMEOUT,
-        EvidenceSource.DEADLINE,
-        now,
-        problem=Problem(code=lifecycle.DEADLINE_PASSED, message=message),
-    )
 
 
 def _not_taken(

@@ -203,6 +203,22 @@ def end_run(
     )
 
 
+def end_at_deadline(record: ActivityRecord, run: Run, now: datetime) -> Change:
+    """The run's time is up. What it last suffered from is said."""
+    seconds = (record.activity.deadline_at - record.activity.created_at).total_seconds()
+    message = f"not ended {seconds:.0f} s after the activity was opened"
+    if run.last_problem is not None:
+        message += f"; last problem: {run.last_problem.message}"
+    return end_run(
+        record,
+        run,
+        RunStatus.TIMEOUT,
+        EvidenceSource.DEADLINE,
+        now,
+        problem=Problem(code=DEADLINE_PASSED, message=message),
+    )
+
+
 def settle(record: ActivityRecord, now: datetime) -> Change | None:
     """What a run's end means for its activity: its end, another run, or waiting for a person.
 

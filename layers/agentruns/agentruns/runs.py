@@ -11,7 +11,6 @@ from typing import Any
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import AcceptActivity
-from agentruns.aop import end_at_deadline
 from agentruns.errors import error_code, permanent_error_names
 from agentruns.model import (
     ActivityRecord,
@@ -163,7 +162,7 @@ class SettleRun:
                 return lifecycle.start_unknown(record, problem, now)
             failed = replace(run, last_problem=problem, failed_checks=run.failed_checks + 1)
             if now >= record.activity.deadline_at:
-                return end_at_deadline(record, failed, now)
+                return lifecycle.end_at_deadline(record, failed, now)
             return _later(record, failed, now)
 
         transact(self.activities, task.tenant, task.activity_id, decide)
