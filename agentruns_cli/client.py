@@ -26,7 +26,7 @@ from agentruns_cli.errors import (
     error_for_status,
 )
 from agentruns_cli.surroundings import Clock
-from agentruns_cli.target import KEY_VARIABLE, Target
+from agentruns_cli.target import Target
 from agentruns_cli.views import JsonObject
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -181,7 +181,7 @@ class ApiClient:
         if error_class is NotAuthorized:
             if self._target.is_embedded:
                 return "The embedded stack was started anew? `agentruns up` writes its current key."
-            return f"Check the key ({KEY_VARIABLE}, or the secret of {self._target.origin})."
+            return f"Check the key in {self._target.key_origin}."
         if error_class is ApiUnavailable:
             if self._target.is_embedded:
                 return "See `agentruns status`; start the embedded stack with `agentruns up`."

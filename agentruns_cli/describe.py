@@ -13,7 +13,7 @@ from agentruns_cli.durations import ago_text, duration_text, moment_text, until_
 from agentruns_cli.screen import one_line, table
 from agentruns_cli.views import Activity, Check, Event, Fault, Run
 
-_LABEL_WIDTH = 16
+_LABEL_WIDTH = 18
 _LONGEST_TITLE = 48
 
 
@@ -35,7 +35,11 @@ def activity_in_full(activity: Activity, events: Iterable[Event], now: datetime)
 def event_lines(events: Iterable[Event]) -> Iterator[str]:
     """One line per event: sequence, moment, type, run, detail."""
     for event in events:
-        detail = " ".join(f"{key}={_value(value)}" for key, value in event.detail.items())
+        detail = " ".join(
+            f"{key}={_value(value)}"
+            for key, value in event.detail.items()
+            if value not in (None, "", [], {})
+        )
         parts = (
             f"#{event.sequence:<3}",
             moment_text(event.at),
@@ -52,11 +56,12 @@ def progress_line(activity: Activity, now: datetime) -> str:
     parts = [moment_text(now), activity.activity_id, activity.status]
     if run is not None:
         parts.append(f"run {run.attempt} {run.status}")
-        parts += [f"{label} {value}" for label, value in run.provider_ids]
         parts.append(f"polls {run.polls}")
-        if run.next_check_at is not None:
+        if run.next_check_at is not None and run.ended_at is None:
             parts.append(f"next check {until_text(run.next_check_at, now)}")
     parts.append(f"age {age_text(activity, now)}")
+    if run is not None:
+        parts += [f"{label} {value}" for label, value in run.provider_ids]
     fault = fault_of(activity)
     if fault is not None:
         parts.append(f"error {fault_text(fault)}")
@@ -164,7 +169,11 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
 
 def _run_fields(run: Run, now: datetime) -> list[str]:
     last = f", last {ago_text(run.last_checked_at, now)}" if run.last_checked_at else ""
-    upcoming = f", next {until_text(run.next_check_at, now)}" if run.next_check_at else ""
+    upcoming = (
+        f", next {until_text(run.next_check_at, now)}"
+        if run.next_check_at and not run.ended_at
+        else ""
+    )
     fields: list[tuple[str, str | None]] = [
         *run.provider_ids,
         ("started", _moment_and_age(run.started_at, now)),

@@ -4,8 +4,8 @@ import re
 from datetime import datetime, timedelta
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"^(?:\d+[smhd])+$|^\d+$")
-_PART = re.compile(r"(\d+)([smhd]?)")
+_DURATION = re.compile(r"(?:(?:[0-9]+[smhd])+|[0-9]+)\Z")
+_PART = re.compile(r"([0-9]+)([smhd]?)")
 
 
 def parse_duration_seconds(text: str) -> int:
@@ -36,10 +36,11 @@ def ago_text(moment: datetime | None, now: datetime) -> str:
 
 
 def until_text(moment: datetime | None, now: datetime) -> str:
-    """`in 12s`, `due now`, or `-` where there is no moment."""
+    """`in 12s`, `now` within the next second or later, or `-` where there is no moment."""
     if moment is None:
         return "-"
-    return f"in {duration_text(moment - now)}" if moment > now else "due now"
+    ahead = moment - now
+    return f"in {duration_text(ahead)}" if ahead >= timedelta(seconds=1) else "now"
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -38,11 +38,12 @@ _NO_TARGET = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An operator API and the key for it. `origin` says in words where both came from."""
+    """An operator API and the key for it; `origin` and `key_origin` say where each came from."""
 
     api_url: str
     operator_key: str = field(repr=False)
     origin: str
+    key_origin: str
     is_embedded: bool = False
 
     @property
@@ -91,7 +92,10 @@ def _from_url(url: str, surroundings: Surroundings, *, origin: str) -> Target:
             problem, next_step=f"Put the key into the environment variable {KEY_VARIABLE}."
         )
     return Target(
-        api_url=_base_url(url, origin), operator_key=_key(key, KEY_VARIABLE), origin=origin
+        api_url=_base_url(url, origin),
+        operator_key=_key(key, KEY_VARIABLE),
+        origin=origin,
+        key_origin=KEY_VARIABLE,
     )
 
 
@@ -108,6 +112,7 @@ def _from_stack_file(path: Path) -> Target:
         api_url=_base_url(str(url), str(path)),
         operator_key=_key(str(key), str(path)),
         origin=str(path),
+        key_origin=str(path),
         is_embedded=True,
     )
 
@@ -130,6 +135,7 @@ def _from_cloudformation(stack: str) -> Target:
         api_url=_base_url(url, origin),
         operator_key=_key_of_secret(secret.get("SecretString"), stack),
         origin=origin,
+        key_origin=f"the secret of {origin}",
     )
 
 

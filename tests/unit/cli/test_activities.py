@@ -99,15 +99,15 @@ def test_show_has_the_activity_its_runs_and_its_events(cli, finished_api):
     assert outcome.exit_code == 0
     for line in (
         f"{ACTIVITY_ID}  failed",
-        "  adapter         connection=leena aop_id=vpn_access",
-        '  context         {"user": "ada"}',
-        "  created         2026-11-22T01:00:00Z (3m 00s ago)",
+        "  adapter           connection=leena aop_id=vpn_access",
+        '  context           {"user": "ada"}',
+        "  created           2026-11-22T01:00:00Z (3m 00s ago)",
         f"run 1  {RUN_ID}  failed",
-        "  item            item-77",
-        "  error           AopFailed: the AOP failed",
-        '  output          {"answer": 42}',
-        "  evidence        poll failed 2026-11-22T01:02:58Z (decided)",
-        "  evidence        webhook completed -",
+        "  item              item-77",
+        "  error             AopFailed: the AOP failed",
+        '  output            {"answer": 42}',
+        "  evidence          poll failed 2026-11-22T01:02:58Z (decided)",
+        "  evidence          webhook completed -",
         "  #1    2026-11-22T01:00:02Z  ActivityOpened  status=running",
         f"  #3    2026-11-22T01:00:02Z  RunFailed  {RUN_ID}  status=running",
     ):

@@ -42,7 +42,7 @@ def test_up_prints_where_it_is_and_what_to_do_next(cli, calls):
 
     assert (outcome.exit_code, calls) == (0, [("start", False)])
     assert outcome.stdout.startswith(
-        "agentruns-local is up\n  API             http://127.0.0.1:4566"
+        "agentruns-local is up\n  API               http://127.0.0.1:4566"
     )
     assert "agentruns connect leena" in outcome.stderr
     assert "--auth-url http://127.0.0.1:4580 --aic-url http://127.0.0.1:4580" in outcome.stderr

@@ -13,19 +13,20 @@ ACTIVITY_PATH = f"/v1/activities/{ACTIVITY_ID}"
 
 def test_lines_come_only_when_something_changes(cli, api):
     polled = an_activity(run=a_run(polls=4))
-    done = an_activity("done", "completed", ended_at="2026-11-22T01:03:04Z")
+    ended_at = "2026-11-22T01:03:04Z"
+    done = an_activity("done", a_run("completed", ended_at=ended_at), ended_at=ended_at)
     api.answers("GET", ACTIVITY_PATH, an_activity(), an_activity(), polled, polled, done)
 
     outcome = cli.run("watch", ACTIVITY_ID)
 
     assert outcome.exit_code == 0
     assert outcome.stdout.splitlines() == [
-        f"2026-11-22T01:03:00Z  {ACTIVITY_ID}  in_progress  run 1 running  item item-77  "
-        "reference REF-9  polls 3  next check in 20s  age 3m 00s",
-        f"2026-11-22T01:03:02Z  {ACTIVITY_ID}  in_progress  run 1 running  item item-77  "
-        "reference REF-9  polls 4  next check in 18s  age 3m 02s",
-        f"2026-11-22T01:03:04Z  {ACTIVITY_ID}  done  run 1 completed  item item-77  "
-        "reference REF-9  polls 3  next check in 16s  age 3m 04s",
+        f"2026-11-22T01:03:00Z  {ACTIVITY_ID}  in_progress  run 1 running  polls 3  "
+        "next check in 20s  age 3m 00s  item item-77  reference REF-9",
+        f"2026-11-22T01:03:02Z  {ACTIVITY_ID}  in_progress  run 1 running  polls 4  "
+        "next check in 18s  age 3m 02s  item item-77  reference REF-9",
+        f"2026-11-22T01:03:04Z  {ACTIVITY_ID}  done  run 1 completed  polls 3  "
+        "age 3m 04s  item item-77  reference REF-9",
     ]
     assert outcome.stderr == ""
 
