@@ -66,7 +66,7 @@ if [ "$(cat .venvs/tools/.stamp 2>/dev/null)" != "$tools_stamp" ]; then
     echo "bootstrap: $("$python" --version) at $python"
     rm -rf .venvs/tools
     "$python" -m venv .venvs/tools
-    .venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+    .venvs/tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
     printf '%s' "$tools_stamp" > .venvs/tools/.stamp
     echo "bootstrap: .venvs/tools from requirements/uv.txt ($(($(seconds) - began)) s)"
 fi

@@ -65,7 +65,6 @@ class Sam:
             [
                 *("build", "--config-env", "local"),
                 *("--build-dir", str(self.build_directory)),
-                *("--cache-dir", str(self.build_directory.parent / "build-cache")),
                 *("--parameter-overrides", *_overrides(self.parameters({}))),
             ],
             {
