@@ -5,8 +5,13 @@ from typing import Any
 
 from agentruns import telemetry, wiring
 
+LOOK_MILLISECONDS = 90_000
+"""The longest that one look can take: waiting for a token, minting it, asking twice."""
+
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Any event to counts: `{due, still_parked, woken, resumed, left_alone, failed}`."""
+    """Any event to counts: `{due, still_parked, woken, resumed, left_alone, failed,
+    not_reached}`."""
     telemetry.begin_invocation(context)
-    return asdict(wiring.sweep()())
+    swept = wiring.sweep()(lambda: context.get_remaining_time_in_millis() > LOOK_MILLISECONDS)
+    return asdict(swept)

@@ -7,6 +7,8 @@ workers, so two sweepers at once or a sweeper beside a live execution do no harm
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -38,6 +40,7 @@ class Swept:
     resumed: int = 0
     left_alone: int = 0
     failed: int = 0
+    not_reached: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +54,16 @@ class Sweep:
     clock: Clock
     policy: PollPolicy
 
-    def __call__(self) -> Swept:
-        """A run that cannot be swept now is counted, logged and due again in the next tick."""
+    def __call__(self, has_time: Callable[[], bool]) -> Swept:
+        """`has_time` says whether there is time for one more look; the rest is the next tick's.
+
+        A run that cannot be swept now is counted, logged and due again in the next tick."""
         due = self.activities.list_due_runs(self.clock(), RUNS_PER_TICK)
-        counts = dict.fromkeys(("still_parked", "woken", "resumed", "left_alone", "failed"), 0)
-        for run in due:
+        counts = Counter[str]()
+        for reached, run in enumerate(due):
+            if not has_time():
+                counts["not_reached"] = len(due) - reached
+                break
             telemetry.bind(tenant=run.tenant, activity_id=run.activity_id, run_id=run.run_id)
             try:
                 counts[self._sweep(run)] += 1
