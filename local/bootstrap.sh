@@ -40,9 +40,14 @@ make_environment() {
         return
     fi
     began=$(seconds)
+    # with the same interpreter only what changed is exchanged, under the feet of whoever uses it
+    case $(cat "$directory/.stamp" 2>/dev/null) in
+        "$python "*) "$directory/bin/python" -c '' 2>/dev/null || rm -f "$directory/.stamp" ;;
+        *) rm -f "$directory/.stamp" ;;
+    esac
+    [ -f "$directory/.stamp" ] || .venvs/tools/bin/uv venv --quiet --clear --python "$python" "$directory"
     rm -f "$directory/.stamp"
-    .venvs/tools/bin/uv venv --quiet --clear --python "$python" "$directory"
-    .venvs/tools/bin/uv pip install --quiet --python "$directory/bin/python" --require-hashes --requirement "$lock"
+    .venvs/tools/bin/uv pip sync --quiet --python "$directory/bin/python" --require-hashes "$lock"
     if [ "$directory" = .venv ]; then
         .venvs/tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
     fi

@@ -63,7 +63,7 @@ class Sam:
         stamp.unlink(missing_ok=True)
         self._run(
             [
-                *("build", "--config-env", "local"),
+                "build",
                 *("--build-dir", str(self.build_directory)),
                 *("--parameter-overrides", *_overrides(self.parameters({}))),
             ],
@@ -81,7 +81,7 @@ class Sam:
         """Create or update the stack from the last build; SamFailed has CloudFormation's reason."""
         self._run(
             [
-                *("deploy", "--config-env", "local", "--stack-name", stack_name),
+                *("deploy", "--stack-name", stack_name),
                 *("--template-file", str(self.build_directory / "template.yaml")),
                 *("--s3-bucket", ARTIFACT_BUCKET, "--region", REGION),
                 *("--parameter-overrides", *_overrides(self.parameters(parameters))),
@@ -94,7 +94,12 @@ class Sam:
         log_file = self.logs / f"sam-{arguments[0]}.log"
         with log_file.open("w") as log:
             ended = subprocess.run(
-                [str(self.checkout / ".venvs/sam/bin/sam"), *arguments],
+                # sam looks for its configuration beside the template: in the build directory
+                [
+                    *(str(self.checkout / ".venvs/sam/bin/sam"), *arguments),
+                    *("--config-file", str(self.checkout / "samconfig.toml")),
+                    *("--config-env", "local"),
+                ],
                 cwd=self.checkout,
                 env=sam_environment(environment),
                 stdin=subprocess.DEVNULL,
