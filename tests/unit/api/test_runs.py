@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 
-from agentruns.lifecycle import begin_dispatch, start_accepted, status_observed
+from agentruns.lifecycle import (
+    UPSTREAM_FAILED,
+    begin_dispatch,
+    end_run,
+    settle,
+    start_accepted,
+    status_observed,
+)
+from agentruns.model import EvidenceSource, Problem
 from agentruns.ports import AopAccepted
 from agentruns.statuses import RunStatus
 from agentruns.transact import transact
 from tests.fakes.leena import observation
-from tests.unit.api.driver import Api
+from tests.unit.api.driver import AGENT, Api
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -63,9 +71,35 @@ def test_events_come_in_pages(ready: Api, run_id: str):
     assert (sequences(rest), rest.json["next_after"]) == ([4, 5], None)
 
 
-def test_another_runs_events_are_left_out(ready: Api, run_id: str):
+def test_a_run_that_is_not_there_yet_has_no_events(ready: Api, run_id: str):
     path = f"/v1/runs/{run_id[:-1]}2/events"
     assert ready.call("GET", path).status == 404
+
+
+def test_another_runs_events_are_left_out(ready: Api):
+    agent = {**AGENT, "retry": {"max_attempts": 2, "backoff_seconds": 0}}
+    ready.call("PUT", "/v1/agents/it_support", agent)
+    started = ready.started()
+    now = ready.clock()
+    failed = Problem(code=UPSTREAM_FAILED, message="the item failed")
+    for decide in (
+        lambda record: end_run(
+            record,
+            record.current_run,
+            RunStatus.FAILED,
+            EvidenceSource.POLL,
+            now,
+            problem=failed,
+        ),
+        lambda record: settle(record, now),
+        lambda record: begin_dispatch(record, "dispatch-2", now),
+    ):
+        transact(ready.activities, "default", started["activity_id"], decide)
+    first = ready.call("GET", f"{started['links']['events']}")
+    assert sequences(first) == [1, 2, 3]
+    second = ready.call("GET", f"/v1/runs/{started['run_id'][:-1]}2/events")
+    assert [item["type"] for item in second.json["items"]] == ["RunStatusChanged"]
+    assert sequences(second) == [4]
 
 
 def test_the_stream_has_all_events_and_ends(ready: Api, run_id: str):

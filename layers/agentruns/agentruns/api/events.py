@@ -68,6 +68,7 @@ def _parse(event: Mapping[str, Any]) -> ActivityRequestedEvent:
     try:
         return ActivityRequestedEvent.model_validate(event)
     except ValidationError as error:
-        problems = field_problems(error.errors(include_input=False, include_url=False))
+        found = error.errors(include_input=False, include_url=False)
+        problems = field_problems(found, whole="event")
         # Not `from error`: its text shows the values, and Lambda logs what is raised here.
         raise InvalidRequest([(each.field, each.message) for each in problems]) from None

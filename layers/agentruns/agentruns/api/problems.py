@@ -166,10 +166,15 @@ def describe(error: Exception) -> ProblemDocument:
     )
 
 
-def field_problems(validation_errors: Sequence[Mapping[str, Any]]) -> tuple[FieldProblem, ...]:
-    """Pydantic's errors as ours: `("body", "adapter", "connection")` is `adapter.connection`."""
+def field_problems(
+    validation_errors: Sequence[Mapping[str, Any]], whole: str = "body"
+) -> tuple[FieldProblem, ...]:
+    """Pydantic's errors as ours: `("body", "adapter", "connection")` is `adapter.connection`.
+
+    `whole` names what has no part that is wrong: all of it is.
+    """
     return tuple(
-        FieldProblem(field=_field_path(error["loc"]), message=_message(error))
+        FieldProblem(field=_field_path(error["loc"] or (whole,)), message=_message(error))
         for error in validation_errors
     )
 
@@ -228,4 +233,4 @@ def _is_aws_busy(error: Exception) -> bool:
         return False
     if isinstance(error, botocore.ClientError):
         return error.response.get("Error", {}).get("Code") in _BUSY_AWS_CODES
-    return isinstance(error, botocore.HTTPClientError)
+    return isinstance(error, botocore.ConnectionError | botocore.HTTPClientError)

@@ -1,0 +1,350 @@
+"""What every route has in common: refusals, problem documents, logs, tenants, hidden attributes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from agentruns import errors, model
+from agentruns.api.problems import STATUSES, describe
+from tests.unit.api.driver import ACTIVITY, AGENT, CONNECTION, REQUEST_ID, Api
+
+WITH_BODY: list[tuple[str, str, dict[str, Any]]] = [
+    ("PUT", "/v1/connections/acme", CONNECTION),
+    ("PUT", "/v1/agents/it_support", AGENT),
+    ("POST", "/v1/activities", ACTIVITY),
+    ("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY}),
+    ("POST", "/v1/operator-keys", {"name": "ci", "scopes": ["read"]}),
+]
+
+
+def error_classes(root: type[errors.AgentrunsError] = errors.AgentrunsError) -> list[type]:
+    found = [root]
+    for child in root.__subclasses__():
+        found += error_classes(child)
+    return found
+
+
+def test_every_error_has_its_row_in_the_table():
+    missing = {each.__name__ for each in error_classes()} - {each.__name__ for each in STATUSES}
+    assert missing == set()
+
+
+def test_a_problem_document_has_its_members(api: Api):
+    answer = api.call("GET", "/v1/agents/nobody")
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json == {
+        "type": "urn:agentruns:problem:agent_not_found",
+        "title": "Agent not found",
+        "status": 404,
+        "detail": "there is no agent 'nobody'",
+        "instance": "/v1/agents/nobody",
+        "request_id": REQUEST_ID,
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v2/agents", "/v1/agents/a/b", "/v1/nothing"])
+def test_an_unknown_route_is_not_found(api: Api, path: str):
+    answer = api.call("GET", path)
+    assert (answer.status, answer.json["title"]) == (404, "Route not found")
+
+
+def test_a_wrong_method_is_told_the_right_ones(api: Api):
+    answer = api.call("DELETE", "/v1/activities")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+def test_a_trailing_slash_makes_no_difference(api: Api):
+    assert api.call("GET", "/v1/agents/").status == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WITH_BODY)
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "{",
+        "nonsense",
+        " ",
+        '{"a": NaN}',
+        '{"a": Infinity}',
+        '{"a": 1, "a": 2}',
+        '{"a": "\\ud800"}',
+        '{"a": ' + "9" * 5000 + "}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "\x00",
+    ],
+    ids=range(11),
+)
+def test_what_is_not_json_is_400(ready: Api, method: str, path: str, body: Any, raw: str):
+    answer = ready.call(method, path, raw=raw)
+    assert (answer.status, answer.json["title"]) == (400, "Malformed request")
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WITH_BODY)
+@pytest.mark.parametrize("raw", ["[]", '"text"', "1", "null", "true", '[{"agent_role": "x"}]'])
+def test_what_is_no_object_is_422(ready: Api, method: str, path: str, body: Any, raw: str):
+    answer = ready.call(method, path, raw=raw)
+    assert (answer.status, answer.fields) == (422, ["body"])
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WITH_BODY)
+def test_a_missing_body_is_422(ready: Api, method: str, path: str, body: Any):
+    answer = ready.call(method, path)
+    assert (answer.status, answer.fields) == (422, ["body"])
+
+
+@pytest.mark.parametrize("base64_encoded", [False, True])
+def test_a_body_of_10_mb_is_413_before_it_is_parsed(ready: Api, base64_encoded: bool):
+    raw = "[" * (10 * 1024 * 1024)
+    started = time.perf_counter()
+    answer = ready.call("POST", "/v1/activities", raw=raw, base64_encoded=base64_encoded)
+    assert answer.status == 413
+    assert "1048576" in answer.json["detail"]
+    assert time.perf_counter() - started < 1.0
+
+
+@pytest.mark.parametrize(("extra", "status"), [(0, 422), (1, 413)])
+def test_a_body_of_exactly_1_mib_is_read(ready: Api, extra: int, status: int):
+    raw = '{"message":"' + "x" * (1024 * 1024 - 14 + extra) + '"}'
+    assert ready.call("POST", "/v1/activities", raw=raw).status == status
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "x"])
+def test_another_content_type_is_415(ready: Api, content_type: str):
+    headers = {"Content-Type": content_type}
+    event_headers = {"content-type": content_type}
+    for each in (headers, event_headers):
+        answer = ready.call("POST", "/v1/activities", raw=json.dumps(ACTIVITY), headers=each)
+        assert answer.status == 415
+        assert "application/json" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json"]
+)
+def test_json_is_recognised_in_each_spelling(ready: Api, content_type: str):
+    headers = {"content-type": content_type}
+    assert ready.call("POST", "/v1/activities", ACTIVITY, headers=headers).status == 202
+
+
+def test_a_base64_body_is_read(ready: Api):
+    answer = ready.call("POST", "/v1/activities", ACTIVITY, base64_encoded=True)
+    assert answer.status == 202
+
+
+def test_header_names_are_read_in_any_case(ready: Api):
+    headers = {"IDEMPOTENCY-KEY": "k", "Content-Type": "application/json"}
+    first = ready.call("POST", "/v1/activities", ACTIVITY, headers=headers)
+    again = ready.call("POST", "/v1/activities", ACTIVITY, headers={"idempotency-key": "k"})
+    assert again.json == first.json
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "-" * 100_000, "a!" * 50_000, "\n" * 100_000])
+def test_long_texts_are_refused_quickly(ready: Api, text: str):
+    started = time.perf_counter()
+    body = {**ACTIVITY, "title": text, "tags": [text], "agent_role": text}
+    answer = ready.call("POST", "/v1/activities", body)
+    assert (answer.status, answer.fields) == (422, ["agent_role", "title", "tags.0"])
+    assert time.perf_counter() - started < 0.2
+
+
+# Our own faults.
+
+
+def failing(error: Exception) -> Any:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def test_our_own_fault_says_nothing_of_our_insides(
+    ready: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(ready.agents, "list", failing(RuntimeError("CANARY table-name")))
+    with caplog.at_level(logging.INFO):
+        answer = ready.call("GET", "/v1/agents")
+    assert (answer.status, answer.json["title"]) == (500, "Internal error")
+    assert "CANARY" not in answer.text
+    assert answer.json["request_id"] == REQUEST_ID
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "request_failed"
+    ]
+
+
+def test_an_answer_of_the_wrong_shape_is_our_fault(ready: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ready.agents, "list", lambda tenant: [None])
+    assert ready.call("GET", "/v1/agents").status == 500
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "CANARY"}}, "Query")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.StoreContention("activity", 8), 503),
+        (errors.UpstreamUnavailable("x", retry_after_seconds=7), 503),
+        (errors.MintInProgress("acme", 3.0), 503),
+        (client_error("ProvisionedThroughputExceededException"), 503),
+        (client_error("ThrottlingException"), 503),
+        (EndpointConnectionError(endpoint_url="https://dynamodb"), 503),
+        (client_error("AccessDeniedException"), 500),
+        (errors.SecretMalformed("secret-name", "x"), 500),
+        (errors.InvalidTransition("run", "a", "b"), 500),
+        (errors.SettingsMissing(["TABLE_NAME"]), 500),
+    ],
+)
+def test_a_passing_fault_asks_to_come_back(
+    ready: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+):
+    monkeypatch.setattr(ready.agents, "list", failing(error))
+    answer = ready.call("GET", "/v1/agents")
+    assert answer.status == status
+    assert ("Retry-After" in answer.headers) == (status == 503)
+    assert "CANARY" not in answer.text
+    assert "TABLE_NAME" not in answer.text
+
+
+def test_a_providers_retry_after_is_passed_on():
+    problem = describe(errors.UpstreamUnavailable("x", retry_after_seconds=7.4))
+    assert problem.headers == {"Retry-After": "7"}
+
+
+# Tenants: foreign and missing cannot be told apart.
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/connections/acme"),
+        ("DELETE", "/v1/connections/acme"),
+        ("POST", "/v1/connections/acme/check"),
+        ("GET", "/v1/agents/it_support"),
+        ("DELETE", "/v1/agents/it_support"),
+        ("GET", "/v1/schedules/nightly"),
+        ("DELETE", "/v1/schedules/nightly"),
+        ("GET", "/v1/activities/{activity_id}"),
+        ("POST", "/v1/activities/{activity_id}/cancel"),
+        ("GET", "/v1/runs/{run_id}"),
+        ("GET", "/v1/runs/{run_id}/events"),
+        ("DELETE", "/v1/operator-keys/{key_id}"),
+    ],
+)
+def test_a_foreign_thing_is_a_missing_thing(ready: Api, method: str, path: str):
+    ready.call("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY})
+    started = ready.started() | {"key_id": ready.key("read").split("_")[1]}
+    stranger = ready.key("admin", tenant="other")
+    foreign = ready.call(method, path.format(**started), key=stranger)
+
+    empty = Api()
+    missing = empty.call(method, path.format(**started), key=empty.key("admin", tenant="other"))
+    assert foreign.status == 404
+    assert (foreign.text, foreign.headers) == (missing.text, missing.headers)
+
+
+@pytest.mark.parametrize("collection", ["connections", "agents", "schedules", "activities"])
+def test_a_list_shows_nothing_foreign(ready: Api, collection: str):
+    ready.call("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY})
+    ready.started()
+    stranger = ready.key("admin", tenant="other")
+    assert ready.call("GET", f"/v1/{collection}").json["items"] != []
+    assert ready.call("GET", f"/v1/{collection}", key=stranger).json["items"] == []
+
+
+def test_a_cursor_of_another_tenant_is_refused(ready: Api):
+    for _ in range(2):
+        ready.started()
+        ready.clock.advance(1)
+    cursor = ready.call("GET", "/v1/activities", query={"limit": "1"}).json["next_cursor"]
+    stranger = ready.key("read", tenant="other")
+    answer = ready.call("GET", "/v1/activities", query={"cursor": cursor}, key=stranger)
+    assert (answer.status, answer.fields) == (422, ["cursor"])
+
+
+# Mass assignment: no stored attribute can be set by naming it.
+
+STORED_NAMES = sorted(
+    {
+        field.name
+        for stored in (
+            model.Activity,
+            model.ActivityInput,
+            model.Run,
+            model.Event,
+            model.Agent,
+            model.Connection,
+            model.Schedule,
+            model.OperatorKey,
+            model.Idempotency,
+        )
+        for field in dataclasses.fields(stored)
+    }
+    | {"PK", "SK", "ttl", "__proto__", "tenant_id", "owner"}
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WITH_BODY)
+def test_no_body_takes_a_stored_attribute(ready: Api, method: str, path: str, body: Any):
+    inner = body.get("activity", body)
+    taken = {*inner, "agent_role", "adapter", "message", "context", "title", "priority", "tags"}
+    taken |= {"on_start_unknown", "enabled", "retry", "scopes", "name", "region", "provider"}
+    if path.endswith("activities"):
+        taken |= {"timeout_seconds"}
+    if path.endswith("operator-keys"):
+        taken |= {"tenant"}  # with the scope `platform` only
+    hidden = [name for name in STORED_NAMES if name not in taken]
+    assert "status" in hidden
+    for name in hidden:
+        for value in ("x", 1, None):
+            answer = ready.call(method, path, body | {name: value})
+            assert answer.status == 422, name
+            assert name in answer.fields
+
+
+# Logs.
+
+
+def test_a_log_line_holds_no_line_break_key_or_payload(
+    ready: Api, caplog: pytest.LogCaptureFixture
+):
+    nasty = "a\r\nINFO forged\x1b[31m\u2028line"
+    key = ready.key("admin")
+    with caplog.at_level(logging.DEBUG, logger="agentruns"):
+        ready.call("GET", f"/v1/agents/{nasty}", key=key)
+        ready.call("GET", f"/v1/{nasty}", key=key)
+        ready.call("POST", "/v1/activities", {**ACTIVITY, "title": nasty}, key=key)
+        ready.call("PUT", "/v1/connections/acme", CONNECTION, key=key)
+        ready.call("POST", "/v1/activities", {**ACTIVITY, "message": "CANARY-message"}, key=key)
+        ready.call("GET", "/v1/agents", key="CANARY-wrong-key")
+    assert caplog.records
+    for record in caplog.records:
+        shown = [record.getMessage(), *(str(value) for value in vars(record).values())]
+        for text in shown:
+            assert "\n" not in text
+            assert "\r" not in text
+            assert "\x1b" not in text
+            assert "\u2028" not in text
+            assert "CANARY" not in text
+            assert key not in text
+
+
+def test_the_openapi_document_can_be_made(api: Api):
+    from agentruns.api.app import build_resolver
+
+    document = json.loads(
+        build_resolver(api.services).get_openapi_json_schema(title="agentruns", version="1")
+    )
+    assert len(document["paths"]) == 14
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert operation["summary"]
