@@ -29,6 +29,7 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ActivityEnded          terminal is immutable
         │   ├── AgentDisabled
         │   ├── ConnectionInUse        an agent still names it
+        │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
         ├── Unauthenticated            no operator key, or none we know
         ├── ScopeDenied                the operator key lacks a scope
@@ -260,6 +261,17 @@ class ConnectionInUse(Conflict):
         )
         self.connection = connection
         self.roles = tuple(roles)
+
+
+class RunNotUnknown(Conflict):
+    code = "run_not_unknown"
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(
+            f"run {run_id!r} is {status}; only a start_unknown run is resolved by hand"
+        )
+        self.run_id = run_id
+        self.status = status
 
 
 class RequestInFlight(Conflict):

@@ -38,6 +38,7 @@ UPSTREAM_FAILED = "upstream_failed"
 UPSTREAM_ABORTED = "upstream_aborted"
 DEADLINE_PASSED = "deadline_passed"
 CANCELLED = "cancelled"
+NOT_STARTED = "not_started"
 
 RETRYABLE_CODES = frozenset({UPSTREAM_FAILED})
 """A further run may end otherwise after these; after a refusal it cannot."""
@@ -130,6 +131,41 @@ def start_unknown(record: ActivityRecord, problem: Problem, now: datetime) -> Ch
         runs=(run,),
         events=(_event(EventType.RUN_START_UNKNOWN, run, now, _why(problem)),),
     )
+
+
+def bind_start(record: ActivityRecord, aop_item_id: str, now: datetime) -> Change:
+    """A person found what an unknown start became: it is followed from here on."""
+    run = replace(
+        record.current_run,
+        started_at=record.current_run.status_since,
+        aop_item_id=aop_item_id,
+        last_problem=None,
+        callback_token=None,
+        next_check_at=now,
+        due_at=now + EXECUTION_GRACE,
+    )
+    run = _run_in_status(run, RunStatus.RUNNING, now)
+    detail = {"status": run.status.value, "aop_item_id": aop_item_id, "source": "human"}
+    return Change(
+        activity=_unblocked(record.activity, now),
+        runs=(run,),
+        events=(_event(EventType.RUN_STARTED, run, now, detail),),
+    )
+
+
+def declare_not_started(record: ActivityRecord, now: datetime) -> Change:
+    """A person looked: nothing was started. The run ends and another one, which the retry policy
+    does not count, is opened."""
+    problem = Problem(code=NOT_STARTED, message="an operator found that nothing was started")
+    run = record.current_run
+    ending = end_run(record, run, RunStatus.FAILED, EvidenceSource.HUMAN, now, problem=problem)
+    activity = record.activity
+    one_more = replace(activity.retry, max_attempts=activity.retry.max_attempts + 1)
+    activity = replace(_unblocked(activity, now), retry=one_more)
+    following = _retry(
+        replace(record, activity=activity), ending.runs[0], now, problem, timedelta(0)
+    )
+    return replace(following, events=ending.events + following.events)
 
 
 def status_observed(
@@ -236,7 +272,7 @@ def settle(record: ActivityRecord, now: datetime) -> Change | None:
         return None
     problem = run.error or Problem(code=run.status.value, message=f"the run ended {run.status}")
     if problem.code in RETRYABLE_CODES and _may_retry(activity, now):
-        return _retry(record, run, now, problem)
+        return _retry(record, run, now, problem, _backoff(activity))
     return _end_activity(record, run, ActivityStatus.FAILED, now, problem)
 
 
@@ -275,24 +311,27 @@ def _settle_start_unknown(record: ActivityRecord, now: datetime) -> Change | Non
             events=(_event(EventType.ACTIVITY_BLOCKED, run, now, _why(problem)),),
         )
     failing = end_run(record, run, RunStatus.FAILED, EvidenceSource.START, now, problem=problem)
-    retries = activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(activity, now)
-    settle_as = _retry if retries else _fail
-    settled = settle_as(record, failing.runs[0], now, problem)
+    ended = failing.runs[0]
+    if activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(activity, now):
+        settled = _retry(record, ended, now, problem, _backoff(activity))
+    else:
+        settled = _end_activity(record, ended, ActivityStatus.FAILED, now, problem)
     return replace(settled, events=failing.events + settled.events)
 
 
-def _fail(record: ActivityRecord, run: Run, now: datetime, problem: Problem) -> Change:
-    return _end_activity(record, run, ActivityStatus.FAILED, now, problem)
-
-
 def _may_retry(activity: Activity, now: datetime) -> bool:
-    next_start = now + timedelta(seconds=activity.retry.backoff_seconds)
+    next_start = now + _backoff(activity)
     return activity.attempt < activity.retry.max_attempts and next_start < activity.deadline_at
 
 
-def _retry(record: ActivityRecord, run: Run, now: datetime, problem: Problem) -> Change:
+def _backoff(activity: Activity) -> timedelta:
+    return timedelta(seconds=activity.retry.backoff_seconds)
+
+
+def _retry(
+    record: ActivityRecord, run: Run, now: datetime, problem: Problem, backoff: timedelta
+) -> Change:
     activity = record.activity
-    backoff = timedelta(seconds=activity.retry.backoff_seconds)
     following = _next_run(activity, activity.attempt + 1, now, backoff)
     detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | _why(problem)
     return Change(
@@ -360,6 +399,12 @@ def _run_in_status(run: Run, status: RunStatus, now: datetime) -> Run:
 def _in_status(activity: Activity, status: ActivityStatus, now: datetime) -> Activity:
     require_activity_transition(activity.activity_id, activity.status, status)
     return replace(activity, status=status, updated_at=now)
+
+
+def _unblocked(activity: Activity, now: datetime) -> Activity:
+    if activity.status is not ActivityStatus.BLOCKED:
+        return _touched(activity, now)
+    return _in_status(activity, ActivityStatus.IN_PROGRESS, now)
 
 
 def _touched(activity: Activity, now: datetime) -> Activity:
