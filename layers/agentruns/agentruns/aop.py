@@ -254,7 +254,10 @@ class CheckAop:
             )
             status = PROVIDER_STATUSES.get(look.status)
             if status is None:
-                telemetry.count("UnknownProviderStatus", provider_status=look.status[:64])
+                telemetry.count("UnknownProviderStatus", connection=activity.adapter.connection)
+                logger.warning(
+                    "unknown_provider_status", extra={"provider_status": look.status[:64]}
+                )
                 booked = replace(booked, provider_status=look.status[:64])
             else:
                 change = lifecycle.status_observed(record, booked, status, look, now)

@@ -42,18 +42,20 @@ def bind(**ids: str) -> None:
 
 
 def count(name: str, value: int = 1, **dimensions: str) -> None:
-    """Add to a CloudWatch metric by a line in Embedded Metric Format (no API call)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+    """Add to a CloudWatch metric by a line in Embedded Metric Format (no API call).
 
-    with single_metric(
-        name=name,
-        unit=MetricUnit.Count,
-        value=value,
-        namespace=METRICS_NAMESPACE,
-        default_dimensions={"service": Settings.load().powertools_service_name or "agentruns"},
-    ) as metric:
-        for dimension, text in dimensions.items():
-            metric.add_dimension(name=dimension, value=text)
+    Counted for the service alone, which is what alarms look at, and once more by `dimensions`.
+    CloudWatch takes (and bills) each value of a dimension as a metric of its own and refuses what
+    is not ASCII: so names of ours, never a provider's words.
+    """
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+    service = Settings.load().powertools_service_name or "agentruns"
+    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE, service=service)
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    if dimensions:
+        metrics.add_dimensions(service=service, **dimensions)
+    metrics.flush_metrics()
 
 
 logging.getLogger("agentruns").addHandler(logging.NullHandler())

@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agentruns import telemetry
 from agentruns.errors import (
     ConnectionNotFound,
     MintInProgress,
@@ -265,6 +266,7 @@ class CachedTokenSource:
         held = _HeldToken.minted(token, connection, self._clock())
         self._remember(connection, held)
         self._share(connection, held)
+        telemetry.count("TokensMinted", connection=connection.name)
         _logger.info(
             "token_minted",
             extra={

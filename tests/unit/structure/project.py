@@ -1,0 +1,204 @@
+"""The checkout as structure tests read it: the template, the state machine, modules and files.
+
+Reads files only. Not here: what must be true of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+LAYER = ROOT / "layers" / "agentruns"
+PACKAGE = LAYER / "agentruns"
+FUNCTIONS = ROOT / "functions"
+EVENTS = ROOT / "events"
+STATE_MACHINE_FILE = ROOT / "statemachines" / "activity.asl.json"
+TEMPLATE_FILE = ROOT / "template.yaml"
+
+FUNCTION_NAMES = tuple(sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py")))
+API_FUNCTIONS = ("accept_event", "operator_api")
+WORKERS = tuple(name for name in FUNCTION_NAMES if name not in API_FUNCTIONS)
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Knows CloudFormation's short tags: `!Ref X` is read as `{"Ref": "X"}`."""
+
+
+def _read_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt":
+        value = str(value).split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+_TemplateLoader.add_multi_constructor("!", _read_tag)
+
+
+@functools.cache
+def template_text() -> str:
+    return TEMPLATE_FILE.read_text()
+
+
+@functools.cache
+def template() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(template_text(), Loader=_TemplateLoader)
+    return document
+
+
+def resources(*types: str) -> dict[str, dict[str, Any]]:
+    """Resources of these types by logical id, in the template's order; all without types."""
+    found: dict[str, dict[str, Any]] = template()["Resources"]
+    return {name: each for name, each in found.items() if not types or each["Type"] in types}
+
+
+def logical_id(function: str) -> str:
+    """`open_run` is `OpenRunFunction`."""
+    return "".join(part.title() for part in function.split("_")) + "Function"
+
+
+def function_resource(function: str) -> dict[str, Any]:
+    resource: dict[str, Any] = template()["Resources"][logical_id(function)]
+    return resource
+
+
+def function_properties(function: str) -> dict[str, Any]:
+    properties: dict[str, Any] = function_resource(function)["Properties"]
+    return properties
+
+
+def nodes(value: Any) -> Iterator[Any]:
+    """The value and everything in it."""
+    yield value
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from nodes(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from nodes(each)
+
+
+def references(value: Any) -> set[str]:
+    """Every name that Ref, GetAtt and Sub in this value refer to; pseudo parameters too."""
+    found: set[str] = set()
+    for node in nodes(value):
+        if not isinstance(node, Mapping):
+            continue
+        if isinstance(node.get("Ref"), str):
+            found.add(node["Ref"])
+        if isinstance(node.get("Fn::GetAtt"), list):
+            found.add(node["Fn::GetAtt"][0])
+        if isinstance(node.get("Fn::Sub"), str):
+            found |= {name.split(".")[0] for name in placeholders(node["Fn::Sub"])}
+    return found
+
+
+def placeholders(text: str) -> set[str]:
+    """The X of every `${X}`."""
+    return {part.split("}", 1)[0] for part in text.split("${")[1:] if "}" in part}
+
+
+@functools.cache
+def state_machine() -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads(STATE_MACHINE_FILE.read_text())
+    return definition
+
+
+def states(*types: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = state_machine()["States"]
+    return {name: each for name, each in found.items() if not types or each["Type"] in types}
+
+
+def expressions(value: Any) -> list[str]:
+    """Every JSONata expression in it, without its braces."""
+    return [
+        node.removeprefix("{%").removesuffix("%}").strip()
+        for node in nodes(value)
+        if isinstance(node, str) and node.startswith("{%")
+    ]
+
+
+def handler(function: str) -> ModuleType:
+    """`functions/<function>/app.py`, freshly imported as Lambda would."""
+    name = f"handler_of_{function}"
+    spec = importlib.util.spec_from_file_location(name, FUNCTIONS / function / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the first-party package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(LAYER).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """The modules a file imports, anywhere in it but under TYPE_CHECKING; `from a import b` is
+    `a.b`."""
+    tree = ast.parse(path.read_text())
+    ignored = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for statement in branch.body
+        for node in ast.walk(statement)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in ignored:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@functools.cache
+def tracked_files() -> tuple[Path, ...]:
+    """What git tracks or would, so that build output is left out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    paths = (ROOT / name for name in listed.split("\0") if name)
+    return tuple(sorted(path for path in paths if path.is_file()))
+
+
+def modules_after_import(statement: str) -> set[str]:
+    """The modules a fresh interpreter has after the statement, with the layers on its path."""
+    program = f"import sys; sys.path[:0] = {[str(LAYER)]!r}; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"AWS_EC2_METADATA_DISABLED": "true", "POWERTOOLS_METRICS_DISABLED": "true"},
+    )
+    return set(done.stdout.split())
