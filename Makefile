@@ -28,7 +28,9 @@ check: bootstrap ## formatting, lint, types, template, state machine, fast tests
 	$(python) -m pytest -q -n auto tests/unit tests/contracts
 
 test: check ## everything: check, then integration, workflow, end-to-end and documentation tests
-	$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs)
+	@# the tests' own stack goes with them, however they end; one started by `make up` is not touched
+	@trap '$(python) -m local.stack down --state-dir .local/test-stack' EXIT; trap 'exit 130' INT TERM; \
+		$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs)
 
 bench: bootstrap ## print the figures the README quotes, measured here
 	@$(python) -m local.bench
