@@ -42,7 +42,7 @@ def store_schedule(clock: FakeClock) -> StoreSchedule:
 def test_the_input_holds_the_name_and_the_placeholder_only():
     assert json.loads(scheduler_input("nightly")) == {
         "schedule": "nightly",
-        "execution_id": "<aws.scheduler.execution-id>",
+        "occurrence": "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>",
     }
 
 

@@ -35,7 +35,7 @@ class OpenRun:
     """Take an activity for this execution and say where its current run stands.
 
     Also where a schedule comes in: EventBridge Scheduler starts the state machine itself, so the
-    activity is stored here, under the schedule's execution id.
+    activity is stored here, under the schedule's occurrence.
     """
 
     activities: ActivityStore
@@ -47,7 +47,7 @@ class OpenRun:
 
     def __call__(self, event: Mapping[str, Any]) -> Step:
         """`event`: `{tenant, activity_id, generation, execution_arn}` or
-        `{schedule, execution_id, execution_arn}`. ActivityNotFound; ScheduleNotFound; what
+        `{schedule, occurrence, execution_arn}`. ActivityNotFound; ScheduleNotFound; what
         AcceptActivity refuses."""
         execution_arn = str(event["execution_arn"])
         if "schedule" in event:
@@ -78,7 +78,7 @@ class OpenRun:
             self.schedule_tenant,
             schedule.request,
             trigger=Trigger.SCHEDULE,
-            idempotency_key=f"{schedule.name}:{event['execution_id']}",
+            idempotency_key=f"{schedule.name}:{event['occurrence']}",
             execution_arn=execution_arn,
         )
         return accepted.activity_id

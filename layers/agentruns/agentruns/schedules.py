@@ -17,8 +17,9 @@ from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
 from agentruns.model import ActivityRequest, Schedule
 from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
 
-EXECUTION_ID_PLACEHOLDER = "<aws.scheduler.execution-id>"
-"""EventBridge Scheduler puts the id of the single firing here.
+OCCURRENCE = "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"
+"""EventBridge Scheduler puts in which schedule fires and for when: the same in every attempt at
+one firing, unlike its execution id, which is new with each attempt.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 """
@@ -28,9 +29,7 @@ logger = logging.getLogger(__name__)
 
 def scheduler_input(name: str) -> str:
     """The exact text for the Input of an EventBridge Scheduler target."""
-    return json.dumps(
-        {"schedule": name, "execution_id": EXECUTION_ID_PLACEHOLDER}, separators=(",", ":")
-    )
+    return json.dumps({"schedule": name, "occurrence": OCCURRENCE}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
