@@ -1,7 +1,8 @@
 """Which API a command talks to, and with which operator key.
 
 Order: the flags `--api-url` or `--stack`; then AGENTRUNS_API_URL; then AGENTRUNS_STACK; then the
-nearest `.local/stack.json` at or above the working directory. A key is never a flag, since other
+`stack.json` in AGENTRUNS_STATE_DIR; then the nearest `.local/stack.json` at or above the working
+directory. A key is never a flag, since other
 users of the machine can read command lines. Not here: any call to the API itself (client.py).
 """
 
@@ -25,6 +26,7 @@ from agentruns_cli.surroundings import Surroundings
 API_URL_VARIABLE = "AGENTRUNS_API_URL"
 KEY_VARIABLE = "AGENTRUNS_OPERATOR_KEY"
 STACK_VARIABLE = "AGENTRUNS_STACK"
+STATE_DIRECTORY_VARIABLE = "AGENTRUNS_STATE_DIR"
 STACK_FILE = Path(".local") / "stack.json"
 
 _NO_TARGET = (
@@ -71,6 +73,8 @@ def resolve_target(surroundings: Surroundings, *, api_url: str | None, stack: st
         return _from_url(url, surroundings, origin=API_URL_VARIABLE)
     if name := environment.get(STACK_VARIABLE):
         return _from_cloudformation(name)
+    if state_directory := environment.get(STATE_DIRECTORY_VARIABLE):
+        return _from_stack_file(Path(state_directory) / STACK_FILE.name)
     if path := find_stack_file(surroundings.directory):
         return _from_stack_file(path)
     raise UsageFault("No agentruns API is named", _NO_TARGET)

@@ -93,7 +93,9 @@ def command(*arguments: str, stdin: str | None = None, check: bool = True) -> in
         text=True,
         check=False,
         env={
-            name: value for name, value in os.environ.items() if not name.startswith("AGENTRUNS_")
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AGENTRUNS_") or name == stack.STATE_DIRECTORY_VARIABLE
         },
     )
     if check and ended.returncode != 0:

@@ -40,6 +40,7 @@ from local.stack_files import Service, StackInfo, StateDirectory
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_NAME = "agentruns-local"
 READY_SECONDS = 30
+STATE_DIRECTORY_VARIABLE = "AGENTRUNS_STATE_DIR"
 MINISTACK = "ministack"
 LEENA_EMULATOR = "leena_emulator"
 
@@ -75,8 +76,14 @@ class Steps:
             print(text, end=end, file=sys.stderr, flush=True)
 
 
+def default_state_directory() -> Path:
+    """`.local` of this checkout, unless AGENTRUNS_STATE_DIR names another folder: for a second
+    stack beside the first."""
+    return Path(os.environ.get(STATE_DIRECTORY_VARIABLE) or CHECKOUT / ".local")
+
+
 def start(
-    state_dir: Path = CHECKOUT / ".local",
+    state_dir: Path | None = None,
     *,
     parameters: Mapping[str, str] | None = None,
     ministack_environment: Mapping[str, str] | None = None,
@@ -89,7 +96,7 @@ def start(
     e.g. `SFN_WAIT_SCALE` or `AUTH`. Other switches than last time start it anew, empty.
     Interrupted or failed, it leaves nothing running that it started. StackFailed says why.
     """
-    state = StateDirectory(state_dir.resolve())
+    state = StateDirectory((state_dir or default_state_directory()).resolve())
     steps = Steps(wanted=not quiet)
     switches = dict(ministack_environment or {})
     with _locked(state):
@@ -109,17 +116,17 @@ def start(
             raise
 
 
-def stop(state_dir: Path = CHECKOUT / ".local", *, quiet: bool = False) -> None:
+def stop(state_dir: Path | None = None, *, quiet: bool = False) -> None:
     """End the stack of the state directory, also one that crashed; nothing happens without one."""
-    state = StateDirectory(state_dir.resolve())
+    state = StateDirectory((state_dir or default_state_directory()).resolve())
     if state.path.exists():
         with _locked(state):
             _clean(state, Steps(wanted=not quiet))
 
 
-def read(state_dir: Path = CHECKOUT / ".local") -> StackInfo | None:
+def read(state_dir: Path | None = None) -> StackInfo | None:
     """The stack that is up in the state directory; None when there is none or it has died."""
-    state = StateDirectory(state_dir.resolve())
+    state = StateDirectory((state_dir or default_state_directory()).resolve())
     stack = state.read_stack()
     services = state.read_services().values()
     alive = stack is not None and all(is_running(service.process) for service in services)
@@ -333,7 +340,7 @@ def main() -> int:
     """`python -m local.stack up|down [--state-dir DIR]`; exit code 1 with a message on failure."""
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
     parser.add_argument("action", choices=["up", "down"])
-    parser.add_argument("--state-dir", type=Path, default=CHECKOUT / ".local")
+    parser.add_argument("--state-dir", type=Path, default=default_state_directory())
     arguments = parser.parse_args()
     # an ended terminal cleans up as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -287,3 +287,16 @@ def test_a_proxy_of_the_environment_gets_no_loopback_request(cli, api, monkeypat
 
 def test_the_module_reads_no_environment_of_its_own():
     assert "os.environ" not in Path(target_module.__file__).read_text()
+
+
+def test_a_state_directory_of_its_own_comes_before_the_nearest_one(tmp_path):
+    write_stack_file(tmp_path, {"api_url": "http://127.0.0.1:1", "operator_key": "near"})
+    other = tmp_path / "other"
+    other.mkdir()
+    content = {"api_url": "http://127.0.0.1:2", "operator_key": "named"}
+    (other / "stack.json").write_text(json.dumps(content))
+
+    surroundings = surroundings_at(tmp_path, AGENTRUNS_STATE_DIR=str(other))
+    found = resolve_target(surroundings, api_url=None, stack=None)
+
+    assert (found.api_url, found.operator_key) == ("http://127.0.0.1:2", "named")
