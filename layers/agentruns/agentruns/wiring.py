@@ -154,6 +154,7 @@ def operator_api() -> LambdaApp:
     from agentruns.api.services import ApiServices
     from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
     from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+    from agentruns.resolving import ResolveRun
     from agentruns.schedules import StoreSchedule
     from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
 
@@ -163,6 +164,7 @@ def operator_api() -> LambdaApp:
         "state_machine_arn",
         "operator_key_secret_arn",
         "allow_private_networks",
+        *POLL_SETTINGS,
     )
     connections, agents, schedules, secrets = _connections(), _agents(), _schedules(), _secrets()
     keys = DynamoDbOperatorKeyStore(_table())
@@ -210,6 +212,12 @@ def operator_api() -> LambdaApp:
             accept_activity=accept_activity(),
             cancel_activity=CancelActivity(
                 activities=_activities(), executions=_executions(), clock=now
+            ),
+            resolve_run=ResolveRun(
+                activities=_activities(),
+                executions=_executions(),
+                clock=now,
+                policy=settings.poll_policy,
             ),
             activities=_activities(),
         )

@@ -16,6 +16,8 @@ from agentruns.api.app import build_app
 from agentruns.api.services import ApiServices
 from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.polling import PollPolicy
+from agentruns.resolving import ResolveRun
 from agentruns.schedules import StoreSchedule
 from tests.fakes import (
     FakeClock,
@@ -134,6 +136,12 @@ class Api:
             ),
             cancel_activity=CancelActivity(
                 activities=self.activities, executions=self.executions, clock=self.clock
+            ),
+            resolve_run=ResolveRun(
+                activities=self.activities,
+                executions=self.executions,
+                clock=self.clock,
+                policy=PollPolicy(),
             ),
             activities=self.activities,
         )

@@ -21,6 +21,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/activities", ACTIVITY),
     ("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY}),
     ("POST", "/v1/operator-keys", {"name": "ci", "scopes": ["read"]}),
+    ("POST", "/v1/runs/run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1/resolve", {"not_started": True}),
 ]
 
 
@@ -252,6 +253,13 @@ def test_a_foreign_thing_is_a_missing_thing(ready: Api, method: str, path: str):
     assert (foreign.text, foreign.headers) == (missing.text, missing.headers)
 
 
+def test_a_foreign_run_is_not_resolved(ready: Api):
+    path = f"/v1/runs/{ready.started()['run_id']}/resolve"
+    stranger = ready.key("admin", tenant="other")
+    answer = ready.call("POST", path, {"not_started": True}, key=stranger)
+    assert (answer.status, answer.json["title"]) == (404, "Run not found")
+
+
 @pytest.mark.parametrize("collection", ["connections", "agents", "schedules", "activities"])
 def test_a_list_shows_nothing_foreign(ready: Api, collection: str):
     ready.call("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY})
@@ -344,7 +352,7 @@ def test_the_openapi_document_can_be_made(api: Api):
     document = json.loads(
         build_resolver(api.services).get_openapi_json_schema(title="agentruns", version="1")
     )
-    assert len(document["paths"]) == 14
+    assert len(document["paths"]) == 15
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]

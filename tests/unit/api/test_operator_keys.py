@@ -92,6 +92,7 @@ ROUTES = [
     ("POST", "/v1/activities/{activity_id}/cancel", None, "operate"),
     ("GET", "/v1/runs/{run_id}", None, "read"),
     ("GET", "/v1/runs/{run_id}/events", None, "read"),
+    ("POST", "/v1/runs/{run_id}/resolve", {"not_started": True}, "operate"),
     ("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY}, "admin"),
     ("GET", "/v1/schedules", None, "read"),
     ("GET", "/v1/schedules/nightly", None, "read"),

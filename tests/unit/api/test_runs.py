@@ -9,10 +9,12 @@ import pytest
 
 from agentruns.lifecycle import (
     UPSTREAM_FAILED,
+    begin_activity,
     begin_dispatch,
     end_run,
     settle,
     start_accepted,
+    start_unknown,
     status_observed,
 )
 from agentruns.model import EvidenceSource, Problem
@@ -153,3 +155,66 @@ def test_a_wrong_position_is_named(
 ):
     answer = ready.call("GET", f"/v1/runs/{run_id}/events", query=query, headers=headers)
     assert (answer.status, answer.fields) == (422, [field])
+
+
+# Resolving a start of unknown outcome.
+
+
+@pytest.fixture
+def unknown(ready: Api) -> dict[str, Any]:
+    """An activity whose only run was sent and got no trustworthy answer."""
+    started = ready.started()
+    now = ready.clock()
+    problem = Problem(code="start_unknown", message="the answer timed out")
+    for decide in (
+        lambda record: begin_activity(record, "arn:execution", now),
+        lambda record: begin_dispatch(record, "dispatch-1", now),
+        lambda record: start_unknown(record, problem, now),
+        lambda record: settle(record, now),
+    ):
+        transact(ready.activities, "default", started["activity_id"], decide)
+    return started
+
+
+def test_binding_the_found_item_goes_on_with_the_run(ready: Api, unknown: dict[str, Any]):
+    path = f"/v1/runs/{unknown['run_id']}/resolve"
+    body = {"bind": {"aop_item_id": "69e90f247276b2fa8f2766e0"}}
+    answer = ready.call("POST", path, body)
+    assert answer.status == 200
+    assert (answer.json["activity_id"], answer.json["status"]) == (
+        unknown["activity_id"],
+        "in_progress",
+    )
+    assert answer.json["run"]["aop_item_id"] == "69e90f247276b2fa8f2766e0"
+    assert answer.json["run"]["status"] == "running"
+    assert ready.call("POST", path, body).json == answer.json
+
+
+def test_not_started_opens_the_next_run(ready: Api, unknown: dict[str, Any]):
+    path = f"/v1/runs/{unknown['run_id']}/resolve"
+    answer = ready.call("POST", path, {"not_started": True})
+    assert answer.status == 200
+    assert answer.json["run"]["run_id"] == f"{unknown['run_id'][:-1]}2"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["bind", "not_started"]),
+        ({"bind": {"aop_item_id": "x"}, "not_started": True}, ["bind", "not_started"]),
+        ({"bind": {}}, ["bind.aop_item_id"]),
+        ({"bind": {"aop_item_id": "../x"}}, ["bind.aop_item_id"]),
+        ({"not_started": False}, ["not_started"]),
+        ({"status": "completed"}, ["status"]),
+    ],
+)
+def test_a_wrong_resolution_is_named(
+    ready: Api, unknown: dict[str, Any], body: dict[str, Any], fields: list[str]
+):
+    answer = ready.call("POST", f"/v1/runs/{unknown['run_id']}/resolve", body)
+    assert (answer.status, answer.fields) == (422, fields)
+
+
+def test_a_run_whose_start_is_known_is_not_resolved(ready: Api, run_id: str):
+    answer = ready.call("POST", f"/v1/runs/{run_id}/resolve", {"not_started": True})
+    assert (answer.status, answer.json["title"]) == (409, "Run not unknown")

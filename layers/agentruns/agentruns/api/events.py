@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentruns.activities import AcceptActivity, Accepted
-from agentruns.api.problems import field_problems
 from agentruns.api.schemas.activities import ActivityBody
+from agentruns.api.validation import field_problems
 from agentruns.errors import InvalidRequest
 from agentruns.model import Trigger
 

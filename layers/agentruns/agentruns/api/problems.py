@@ -14,6 +14,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from agentruns import errors
+from agentruns.api.validation import FieldProblem, field_problems
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:agentruns:problem:"
@@ -47,6 +48,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.ActivityEnded: HTTPStatus.CONFLICT,
     errors.AgentDisabled: HTTPStatus.CONFLICT,
     errors.ConnectionInUse: HTTPStatus.CONFLICT,
+    errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.ScopeDenied: HTTPStatus.FORBIDDEN,
@@ -64,15 +66,6 @@ RETRY_AFTER_SECONDS = 2
 
 _INTERNAL_DETAIL = "something failed on our side; the logs have it under this request_id"
 _BUSY_DETAIL = "too much is going on right now; send the request again"
-_PARTS_OF_A_REQUEST = frozenset({"body", "query", "path"})
-_MESSAGES = {
-    "extra_forbidden": "is not a field of this request; remove it",
-    "missing": "is required",
-    "dict_type": "must be a JSON object",
-    "model_type": "must be a JSON object",
-    "model_attributes_type": "must be a JSON object",
-    "list_type": "must be a JSON array",
-}
 _BUSY_AWS_CODES = frozenset(
     {
         "InternalServerError",
@@ -101,14 +94,6 @@ class MethodNotAllowed(Exception):
     def __init__(self, method: str, allowed: Sequence[str]) -> None:
         super().__init__(f"{method} is not possible here; {', '.join(allowed)} is")
         self.allowed = tuple(allowed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldProblem:
-    """`field` is a dotted path in the body, or the name of a parameter or header."""
-
-    field: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,19 +151,6 @@ def describe(error: Exception) -> ProblemDocument:
     )
 
 
-def field_problems(
-    validation_errors: Sequence[Mapping[str, Any]], whole: str = "body"
-) -> tuple[FieldProblem, ...]:
-    """Pydantic's errors as ours: `("body", "adapter", "connection")` is `adapter.connection`.
-
-    `whole` names what has no part that is wrong: all of it is.
-    """
-    return tuple(
-        FieldProblem(field=_field_path(error["loc"] or (whole,)), message=_message(error))
-        for error in validation_errors
-    )
-
-
 def _describe_own(error: errors.AgentrunsError) -> ProblemDocument:
     status = STATUSES[type(error)]
     if isinstance(error, errors.InvalidRequest):
@@ -210,20 +182,6 @@ def _unprocessable(
         detail="; ".join(f"{problem.field}: {problem.message}" for problem in problems),
         errors=problems,
     )
-
-
-def _field_path(location: Sequence[Any]) -> str:
-    where, *path = [str(part) for part in location]
-    if where == "header":
-        return "-".join(path).title()
-    if where in _PARTS_OF_A_REQUEST and path:
-        return ".".join(path)
-    return ".".join([where, *path])
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    """Pydantic's own texts, save where they speak of Python or leave the fix open."""
-    return _MESSAGES.get(error["type"], str(error["msg"]))
 
 
 def _is_aws_busy(error: Exception) -> bool:

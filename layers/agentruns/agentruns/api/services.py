@@ -15,6 +15,7 @@ from agentruns.ports import (
     OperatorKeyStore,
     ScheduleStore,
 )
+from agentruns.resolving import ResolveRun
 from agentruns.schedules import StoreSchedule
 
 
@@ -36,4 +37,5 @@ class ApiServices:
     schedules: ScheduleStore
     accept_activity: AcceptActivity
     cancel_activity: CancelActivity
+    resolve_run: ResolveRun
     activities: ActivityStore

@@ -1,4 +1,4 @@
-"""`/v1/runs`: one attempt at an activity, and the events of it."""
+"""`/v1/runs`: one attempt at an activity, its events, and resolving an unknown start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from agentruns.api import sse
 from agentruns.api.access import tenant_of
 from agentruns.api.routes.parameters import new_router
-from agentruns.api.schemas.runs import EventAnswer, EventsAnswer, RunAnswer
+from agentruns.api.schemas.runs import (
+    EventAnswer,
+    EventsAnswer,
+    ResolveBody,
+    ResolvedAnswer,
+    RunAnswer,
+)
 from agentruns.api.services import ApiServices
 from agentruns.errors import ActivityNotFound, RunNotFound
 from agentruns.ids import activity_id_of
@@ -68,6 +74,18 @@ def run_routes(services: ApiServices) -> Router:
             items=[EventAnswer.of(event) for event in events], next_after=next_after
         )
         return Response(status_code=200, content_type="application/json", body=page)
+
+    @router.post(
+        "/runs/<run_id>/resolve",
+        summary="Say what became of a run whose start is unknown",
+        tags=_TAGS,
+    )
+    def resolve_run(run_id: str, body: ResolveBody) -> ResolvedAnswer:
+        tenant = tenant_of(router, Scope.OPERATE)
+        try:
+            return ResolvedAnswer.of(services.resolve_run(tenant, run_id, body.aop_item_id()))
+        except ActivityNotFound as error:
+            raise RunNotFound(run_id) from error
 
     return router
 

@@ -1,14 +1,37 @@
-"""Answers of `/v1/runs`. A run's callback token and dispatch id are nobody's business outside."""
+"""Bodies and answers of `/v1/runs`; a run's callback token and dispatch id are in none of them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agentruns.api.schemas.fields import Answer, Moment, ProblemAnswer
-from agentruns.model import Event, Evidence, Run
-from agentruns.statuses import RunStatus
+from agentruns.api.schemas.fields import AOP_ID_PATTERN, Answer, Body, Moment, ProblemAnswer
+from agentruns.errors import InvalidRequest
+from agentruns.model import ActivityRecord, Event, Evidence, Run
+from agentruns.statuses import ActivityStatus, RunStatus
+
+
+class BindBody(Body):
+    """The item that was found in Leena AI by its `agentruns_run_id`."""
+
+    aop_item_id: Annotated[
+        str, Field(pattern=AOP_ID_PATTERN, examples=["69e90f247276b2fa8f2766e0"])
+    ]
+
+
+class ResolveBody(Body):
+    """What became of a `start_unknown` run. Exactly one of the two is given."""
+
+    bind: BindBody | None = None
+    not_started: Literal[True] | None = None
+
+    def aop_item_id(self) -> str | None:
+        """None where nothing was started. InvalidRequest unless exactly one is given."""
+        if (self.bind is None) is (self.not_started is None):
+            fault = "give exactly one of bind and not_started"
+            raise InvalidRequest([("bind", fault), ("not_started", fault)])
+        return None if self.bind is None else self.bind.aop_item_id
 
 
 class EvidenceAnswer(Answer):
@@ -78,6 +101,22 @@ class RunAnswer(Answer):
             error=ProblemAnswer.of(run.error),
             output=run.output,
             evidence=[EvidenceAnswer.of(evidence) for evidence in run.evidence],
+        )
+
+
+class ResolvedAnswer(Answer):
+    """`status` is the activity's; `run` is the one that goes on: the same, or the next."""
+
+    activity_id: str
+    status: ActivityStatus
+    run: RunAnswer
+
+    @classmethod
+    def of(cls, record: ActivityRecord) -> ResolvedAnswer:
+        return cls(
+            activity_id=record.activity.activity_id,
+            status=record.activity.status,
+            run=RunAnswer.of(record.current_run),
         )
 
 
