@@ -16,6 +16,10 @@ from agentruns.statuses import RunStatus
 PARK_FROM_SECONDS = 60.0
 """A wait this long is the sweeper's: the execution parks instead of looping."""
 
+MAX_POLLS_IN_LOOP = 100
+"""After so many the run is parked whatever its wait: a policy with a cap below a minute would
+otherwise loop until the deadline, 9 history events a poll, and an execution ends at 25,000."""
+
 MAX_RETRY_AFTER_SECONDS = 300.0
 FAILED_CHECK_BACKOFF_SECONDS = 5.0
 """After n failed checks in a row at least 5 x 2^(n-1) seconds, up to the cap of the cadence."""
@@ -24,7 +28,7 @@ TRANSITIONS_PER_POLL = 3
 EVENTS_PER_POLL = 9
 TRANSITIONS_PER_PARK = 2
 EVENTS_PER_PARK = 8
-TRANSITIONS_OUTSIDE_THE_LOOP = 8
+TRANSITIONS_OUTSIDE_THE_LOOP = 9
 EVENTS_OUTSIDE_THE_LOOP = 32
 """Counted from execution histories; the workflow tests hold these numbers to the real ones."""
 
@@ -74,15 +78,16 @@ def plan_next_check(
     age_seconds: float,
     deadline_in_seconds: float,
     policy: PollPolicy,
+    polls: int = 0,
     offset_seconds: float = 0.0,
     failed_checks: int = 0,
     retry_after_seconds: float | None = None,
 ) -> PlannedCheck:
     """Plan the next check of a followed run.
 
-    `age_seconds`: how long it has been in its status (paused) or running. `offset_seconds` is
-    added once, to the first wait. `retry_after_seconds` wins over the plan, up to five minutes.
-    The deadline is never overslept.
+    `age_seconds`: how long it has been in its status (paused) or running. `polls`: how often it
+    was looked at so far. `offset_seconds` is added once, to the first wait.
+    `retry_after_seconds` wins over the plan, up to five minutes. The deadline is never overslept.
     """
     floor, cap = policy.floor_seconds, policy.cap_seconds
     if status is RunStatus.PAUSED:
@@ -93,7 +98,7 @@ def plan_next_check(
         wait = max(wait, min(backoff, cap))
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-    park = wait >= PARK_FROM_SECONDS
+    park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= MAX_POLLS_IN_LOOP
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
 
@@ -113,23 +118,25 @@ def plan_next_start(
 
 
 def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
-    """What a run costs that is `running` until its deadline: loops, parks, is swept, times out."""
+    """What a run costs that is `running` until its deadline: loops, parks, is swept, times out.
+
+    Without a first offset: the earlier the first look, the more looks there are.
+    """
     age, in_loop, parked = 0.0, 0, 0
-    offset = policy.floor_seconds
     while age < deadline_seconds:
         plan = plan_next_check(
             status=RunStatus.RUNNING,
             age_seconds=age,
             deadline_in_seconds=deadline_seconds - age,
             policy=policy,
-            offset_seconds=offset,
+            polls=in_loop + parked,
         )
-        offset = 0.0
         if plan.park:
             parked += 1
+            age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
         else:
             in_loop += 1
-        age += plan.wait_seconds
+            age += plan.wait_seconds
     transitions = TRANSITIONS_OUTSIDE_THE_LOOP + in_loop * TRANSITIONS_PER_POLL
     events = EVENTS_OUTSIDE_THE_LOOP + in_loop * EVENTS_PER_POLL
     if parked:

@@ -21,7 +21,8 @@ from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep, Step
 
 PARK_SAFETY_SECONDS = 900
-"""A parked execution that nobody woke this long after its check was due loops by itself."""
+"""A parked execution that nobody woke looks for itself this long after the deadline. Not sooner:
+its time limit cannot be extended, and each look by itself makes its history grow."""
 
 _ENDS = {
     ActivityStatus.DONE: NextStep.END_DONE,
@@ -43,8 +44,7 @@ def route(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
     waits_for_a_person = activity.on_start_unknown is OnStartUnknown.HOLD
     is_settled = activity.status is ActivityStatus.BLOCKED and waits_for_a_person
     if run.status is RunStatus.START_UNKNOWN and is_settled:
-        until_deadline = _seconds_until(activity.deadline_at, now)
-        return step(record, NextStep.PARK, park_seconds=until_deadline + PARK_SAFETY_SECONDS)
+        return _park(record, now)
     return step(record, NextStep.SETTLE)
 
 
@@ -63,6 +63,7 @@ def plan_for(
         age_seconds=(now - since).total_seconds(),
         deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
         policy=policy,
+        polls=run.polls,
         offset_seconds=0.0 if run.polls else first_offset_seconds(run.run_id, policy),
         failed_checks=run.failed_checks,
         retry_after_seconds=retry_after_seconds,
@@ -99,8 +100,13 @@ def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
     if run.next_check_at is not None:
         wait_seconds = _seconds_until(run.next_check_at, now)
     if plan.park or wait_seconds >= PARK_FROM_SECONDS:
-        return step(record, NextStep.PARK, park_seconds=wait_seconds + PARK_SAFETY_SECONDS)
+        return _park(record, now)
     return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
+
+
+def _park(record: ActivityRecord, now: datetime) -> Step:
+    until_deadline = _seconds_until(record.activity.deadline_at, now)
+    return step(record, NextStep.PARK, park_seconds=until_deadline + PARK_SAFETY_SECONDS)
 
 
 def _seconds_until(at: datetime | None, now: datetime) -> int:

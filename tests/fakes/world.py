@@ -1,0 +1,179 @@
+"""Every use case of the core over the fakes: what `wiring` builds, without AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.aop import CheckAop, ExecuteAop, MintToken
+from agentruns.model import (
+    ActivityRequest,
+    Agent,
+    Connection,
+    Event,
+    LeenaAopAdapter,
+    Trigger,
+)
+from agentruns.polling import PollPolicy
+from agentruns.runs import OpenRun, ParkRun, SettleRun
+from agentruns.steps import RunTask
+from agentruns.sweeping import Sweep
+from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.executions import FakeExecutions
+from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
+from tests.fakes.stores import (
+    InMemoryActivityStore,
+    InMemoryAgentStore,
+    InMemoryConnectionStore,
+    InMemoryScheduleStore,
+)
+
+TENANT = "acme"
+ROLE = "it_support"
+CONNECTION = Connection(
+    tenant=TENANT,
+    name="hr",
+    region="us-east-1",
+    auth_url="https://auth.example",
+    api_url="https://api.example",
+    created_at=NOON,
+    updated_at=NOON,
+)
+REQUEST = ActivityRequest(agent_role=ROLE, message="reset my VPN", context={"ticket": "INC1"})
+
+
+def untouched(name: str, port: Any) -> Any:
+    """The wrapper that wraps nothing; `name` is the port's name in the use cases."""
+    return port
+
+
+class World:
+    """`wrap(name, port)` may put something before a port: a store that conflicts, a kill point."""
+
+    def __init__(
+        self,
+        *,
+        policy: PollPolicy | None = None,
+        leena: Callable[[FakeClock], FakeLeenaApi] = lambda clock: FakeLeenaApi(),
+        wrap: Callable[[str, Any], Any] = untouched,
+        **agent: Any,
+    ) -> None:
+        self.policy = policy or PollPolicy()
+        self.clock = FakeClock()
+        self.store = InMemoryActivityStore()
+        self.agents = InMemoryAgentStore()
+        self.connections = InMemoryConnectionStore()
+        self.schedules = InMemoryScheduleStore()
+        self.executions = FakeExecutions()
+        self.tokens = FakeTokenSource()
+        self.leena: Any = leena(self.clock)  # what a test scripts differs
+        self.connections.put(CONNECTION)
+        self.put_agent(**agent)
+        self._build(wrap)
+
+    def put_agent(self, **fields: Any) -> Agent:
+        values: dict[str, Any] = {
+            "tenant": TENANT,
+            "role": ROLE,
+            "adapter": LeenaAopAdapter(connection="hr", aop_id="reset-vpn"),
+            "created_at": NOON,
+            "updated_at": NOON,
+        }
+        agent = Agent(**(values | fields))
+        self.agents.put(agent)
+        return agent
+
+    def _build(self, wrap: Callable[[str, Any], Any]) -> None:
+        activities = wrap("activities", self.store)
+        executions = wrap("executions", self.executions)
+        connections = wrap("connections", self.connections)
+        clocked: dict[str, Any] = {"activities": activities, "clock": self.clock}
+        planned: dict[str, Any] = clocked | {"policy": self.policy}
+        with_token: dict[str, Any] = planned | {
+            "connections": connections,
+            "tokens": wrap("tokens", self.tokens),
+        }
+        calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
+        self.accept_activity = AcceptActivity(
+            agents=wrap("agents", self.agents),
+            connections=connections,
+            executions=executions,
+            **clocked,
+        )
+        self.cancel_activity = CancelActivity(executions=executions, **clocked)
+        self.open_run = OpenRun(
+            schedules=wrap("schedules", self.schedules),
+            accept_activity=self.accept_activity,
+            schedule_tenant=TENANT,
+            **planned,
+        )
+        self.mint_token = MintToken(**with_token)
+        self.execute_aop = ExecuteAop(**calling)
+        self.check_aop = CheckAop(**calling)
+        self.park_run = ParkRun(executions=executions, **planned)
+        self.settle_run = SettleRun(**planned)
+        self.sweep = Sweep(
+            executions=executions,
+            check_aop=self.check_aop,
+            settle_run=self.settle_run,
+            **planned,
+        )
+
+    # Short ways to get somewhere.
+
+    def accept(self, request: ActivityRequest = REQUEST, key: str | None = None) -> Accepted:
+        return self.accept_activity(TENANT, request, trigger=Trigger.API, idempotency_key=key)
+
+    def opened(self, request: ActivityRequest = REQUEST) -> RunTask:
+        """An activity whose execution has taken it."""
+        task = self.task(self.accept(request).activity_id)
+        self.open_run(
+            {
+                "tenant": TENANT,
+                "activity_id": task.activity_id,
+                "generation": 1,
+                "execution_arn": task.execution_arn,
+            }
+        )
+        return task
+
+    def started(self, request: ActivityRequest = REQUEST) -> RunTask:
+        """An activity whose AOP runs."""
+        task = self.opened(request)
+        self.execute_aop(task)
+        return task
+
+    def parked(self, callback_token: str = "callback-1") -> RunTask:
+        """An activity whose AOP is paused, whose execution waits on the callback token."""
+        task = self.started()
+        self.leena.on_read_status("paused")
+        self.check_aop(task)
+        self.executions.wait_on(callback_token)
+        self.park_run(task, callback_token)
+        return task
+
+    def task(self, activity_id: str) -> RunTask:
+        record = self.record(activity_id)
+        activity = record.activity
+        name = f"{activity_id}-{activity.generation}"
+        return RunTask(
+            tenant=TENANT,
+            activity_id=activity_id,
+            run_id=record.current_run.run_id,
+            execution_arn=activity.execution_arn or self.executions.arn_of(name),
+        )
+
+    # What is stored. Any, since a test knows which of the optional fields are there.
+
+    def record(self, activity_id: str) -> Any:
+        return self.store.read(TENANT, activity_id)
+
+    def run(self, task: RunTask) -> Any:
+        return self.record(task.activity_id).current_run
+
+    def events(self, activity_id: str) -> list[Event]:
+        return list(self.store.list_events(TENANT, activity_id, 0, 100_000))
+
+    def event_types(self, activity_id: str) -> list[str]:
+        return [event.type.value for event in self.events(activity_id)]

@@ -1,0 +1,69 @@
+"""What holds for every activity, whatever happened to it."""
+
+from __future__ import annotations
+
+from agentruns.model import EventType
+from agentruns.statuses import ActivityStatus, RunStatus
+from tests.fakes.world import World
+
+ACTIVITY_ENDS = {
+    EventType.ACTIVITY_COMPLETED: ActivityStatus.DONE,
+    EventType.ACTIVITY_FAILED: ActivityStatus.FAILED,
+    EventType.ACTIVITY_CANCELLED: ActivityStatus.CANCELLED,
+}
+RUN_ENDS = {EventType.RUN_COMPLETED, EventType.RUN_FAILED}
+
+
+def told_run_statuses(world: World, activity_id: str) -> dict[str, RunStatus]:
+    """The status of each run as the events alone tell it."""
+    told: dict[str, RunStatus] = {}
+    for event in world.events(activity_id):
+        assert event.run_id is not None
+        told.setdefault(event.run_id, RunStatus.PENDING)
+        if event.type is EventType.RUN_STATUS_CHANGED:
+            assert told[event.run_id].value == event.detail["from"]
+            told[event.run_id] = RunStatus(event.detail["to"])
+        elif event.type is EventType.RUN_STARTED or event.type in RUN_ENDS:
+            told[event.run_id] = RunStatus(event.detail["status"])
+        elif event.type is EventType.RUN_START_UNKNOWN:
+            told[event.run_id] = RunStatus.START_UNKNOWN
+        elif event.type is EventType.RUN_RETRIED:
+            told[event.detail["next_run_id"]] = RunStatus.PENDING
+    return told
+
+
+def told_activity_status(world: World, activity_id: str) -> ActivityStatus:
+    """The activity's status as the events alone tell it."""
+    told = ActivityStatus.QUEUED
+    for event in world.events(activity_id):
+        if event.type is EventType.ACTIVITY_STARTED:
+            told = ActivityStatus.IN_PROGRESS
+        elif event.type is EventType.ACTIVITY_BLOCKED:
+            told = ActivityStatus.BLOCKED
+        elif event.type is EventType.ACTIVITY_RESUMED and "status" in event.detail:
+            told = ActivityStatus(event.detail["status"])
+        elif event.type in ACTIVITY_ENDS:
+            told = ACTIVITY_ENDS[event.type]
+    return told
+
+
+def check_invariants(world: World, activity_id: str) -> None:
+    record, events = world.record(activity_id), world.events(activity_id)
+    assert list(range(1, len(events) + 1)) == [event.sequence for event in events]
+    assert len(events) == record.activity.last_sequence
+    assert {run.run_id: run.status for run in record.runs} == told_run_statuses(world, activity_id)
+    assert record.activity.status is told_activity_status(world, activity_id)
+    assert len([event for event in events if event.type in ACTIVITY_ENDS]) == int(
+        record.activity.status.is_terminal
+    )
+    assert list(range(1, len(record.runs) + 1)) == [run.attempt for run in record.runs]
+    assert record.activity.attempt == record.current_run.attempt
+    for run in record.runs:
+        deciding = [evidence for evidence in run.evidence if evidence.decided]
+        assert ([run.status] if run.status.is_terminal else []) == [e.status for e in deciding]
+        assert (run.ended_at is not None) == run.status.is_terminal
+        if record.activity.status.is_terminal:
+            assert run.status.is_terminal
+    for run in record.runs[:-1]:
+        assert run.status.is_terminal
+        assert run.due_at is None
