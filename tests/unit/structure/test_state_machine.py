@@ -37,7 +37,7 @@ IDS = {
     "execution_arn",
     "callback_token",
     "schedule",
-    "execution_id",
+    "occurrence",
 }
 WORDS_OF_A_FAILURE = {"error", "cause"}
 VERB_NOUN = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)+")
@@ -284,7 +284,7 @@ def test_open_run_is_given_what_the_execution_was_started_with():
         return parsed.evaluate({"states": {"input": given, "context": execution}})
 
     by_ids = {"tenant": "default", "activity_id": "act_1", "generation": 2}
-    scheduled = {"schedule": "nightly", "execution_id": "11-22"}
+    scheduled = {"schedule": "nightly", "occurrence": "11-22"}
     for given in (by_ids, scheduled):
         assert payload(given | {"body": "secret"}) == given | {"execution_arn": "arn:execution"}
 
