@@ -13,7 +13,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from agentruns import errors, model
 from agentruns.api.problems import STATUSES, describe
-from tests.unit.api.driver import ACTIVITY, AGENT, CONNECTION, REQUEST_ID, Api
+from tests.unit.api.driver import (
+    ACTIVITY,
+    AGENT,
+    BOOTSTRAP_KEY,
+    CONNECTION,
+    REQUEST_ID,
+    Api,
+    proxy_event,
+)
 
 WITH_BODY: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/v1/connections/acme", CONNECTION),
@@ -356,3 +364,23 @@ def test_the_openapi_document_can_be_made(api: Api):
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]
+
+
+def test_a_parameter_that_comes_twice_is_refused(ready: Api):
+    event = proxy_event(
+        "GET",
+        "/v1/activities",
+        headers={"authorization": f"ApiKey {BOOTSTRAP_KEY}"},
+        query={"limit": "2"},
+    )
+    event["multiValueQueryStringParameters"] = {"limit": ["1", "2"]}
+    answer = ready.app(event, None)
+    assert answer["statusCode"] == 422
+    assert [error["field"] for error in json.loads(answer["body"])["errors"]] == ["limit"]
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"headers": None}, {"path": "/v1/agents", "httpMethod": "GET"}]
+)
+def test_what_is_no_request_is_still_answered(api: Api, event: dict[str, Any]):
+    assert api.app(event, None)["statusCode"] == 401
