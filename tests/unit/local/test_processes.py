@@ -94,8 +94,10 @@ def test_a_process_that_has_ended_has_no_start_time():
 def test_orphans_are_found_by_a_path_in_their_command_line(tmp_path):
     worker = tmp_path / "tmp" / "ministack-lambda-x" / "_worker.py"
     worker.parent.mkdir(parents=True)
-    worker.write_text("import time; time.sleep(60)")
+    worker.write_text("import time; print('ready', flush=True); time.sleep(60)")
     orphan = spawn_in(tmp_path, [sys.executable, str(worker)])
+    # a process has no command line yet in the instant after it was spawned
+    wait_until(lambda: "ready" in (tmp_path / "log").read_text())
     neighbour = spawn_in(tmp_path)
     try:
         assert stop_processes_under(tmp_path / "tmp") == 1
