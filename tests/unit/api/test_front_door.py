@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from agentruns import errors, model
 from agentruns.api.problems import STATUSES, describe
+from agentruns.api.schemas.activities import ActivityAnswer
 from tests.unit.api.driver import (
     ACTIVITY,
     AGENT,
@@ -189,9 +190,18 @@ def test_our_own_fault_says_nothing_of_our_insides(
     ]
 
 
-def test_an_answer_of_the_wrong_shape_is_our_fault(ready: Api, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ready.agents, "list", lambda tenant: [None])
-    assert ready.call("GET", "/v1/agents").status == 500
+def test_an_answer_of_the_wrong_shape_is_our_fault_and_not_shown(
+    ready: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    path = f"/v1/activities/{ready.started()['activity_id']}"
+    told = model.ActivityInput(message="ok", context={"key": "CANARY"})
+    monkeypatch.setattr(ready.activities, "read_input", lambda *_: told)
+    monkeypatch.setattr(ActivityAnswer, "of_record", lambda *_: {"message": ["CANARY"]})
+    with caplog.at_level(logging.DEBUG, logger="agentruns"):
+        answer = ready.call("GET", path)
+    assert answer.status == 500
+    assert "response.activity_id" in caplog.text
+    assert "CANARY" not in caplog.text + answer.text
 
 
 def client_error(code: str) -> ClientError:

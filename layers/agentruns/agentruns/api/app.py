@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
 from agentruns.api.access import CALLER
 from agentruns.api.intake import Request, parse_json
@@ -110,7 +111,7 @@ def _problem_answer(error: Exception, request: Request) -> LambdaAnswer:
     problem = describe(error)
     about = _about(request, problem.status) | {"code": problem.code}
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("request_failed", extra=about, exc_info=error)
+        logger.error("request_failed", extra=about, exc_info=_without_payload(error))
     else:
         logger.info("request_refused", extra=about)
     document = problem.to_json(request.path, request.request_id)
@@ -120,6 +121,14 @@ def _problem_answer(error: Exception, request: Request) -> LambdaAnswer:
         "body": json.dumps(document),
         "isBase64Encoded": False,
     }
+
+
+def _without_payload(error: Exception) -> Exception:
+    """Powertools' error about an answer of the wrong shape shows the answer; only where stays."""
+    if not isinstance(error, ResponseValidationError):
+        return error
+    places = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
+    return TypeError(f"the answer has not the shape of its type: {', '.join(places)}")
 
 
 def _about(request: Request, status: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class ActivityRequestedEvent(BaseModel):
     """The parts of the envelope that matter; EventBridge adds others."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
 
     id: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]*$")]
     source: Literal["agentruns.request"]
