@@ -7,43 +7,83 @@ from typing import Any
 
 import pytest
 
-from agentruns.lifecycle import (
-    UPSTREAM_FAILED,
-    begin_activity,
-    begin_dispatch,
-    end_run,
-    settle,
-    start_accepted,
-    start_unknown,
-    status_observed,
-)
-from agentruns.model import EvidenceSource, Problem
-from agentruns.ports import AopAccepted
-from agentruns.statuses import RunStatus
-from agentruns.transact import transact
-from tests.fakes.leena import observation
+from agentruns.aop import CheckAop, ExecuteAop
+from agentruns.errors import StartUnknown
+from agentruns.polling import PollPolicy
+from agentruns.runs import OpenRun, SettleRun
+from agentruns.steps import RunTask
+from tests.fakes import FakeTokenSource
 from tests.unit.api.driver import AGENT, Api
 
 STREAM = {"Accept": "text/event-stream"}
 
 
+class Workers:
+    """What the state machine would call for one activity, over the same ports as the API."""
+
+    def __init__(self, api: Api, activity_id: str) -> None:
+        planned: dict[str, Any] = {
+            "activities": api.activities,
+            "clock": api.clock,
+            "policy": PollPolicy(),
+        }
+        calling = planned | {
+            "connections": api.connections,
+            "tokens": FakeTokenSource(),
+            "leena": api.leena,
+        }
+        self._activity_id = activity_id
+        self._arn = api.executions.arn_of(f"{activity_id}-1")
+        self._run_id = ""
+        self._open_run = OpenRun(
+            schedules=api.schedules,
+            accept_activity=api.services.accept_activity,
+            schedule_tenant="default",
+            **planned,
+        )
+        self._execute_aop = ExecuteAop(**calling)
+        self._check_aop = CheckAop(**calling)
+        self._settle_run = SettleRun(**planned)
+
+    def open(self) -> None:
+        self._run_id = self._open_run(
+            {
+                "tenant": "default",
+                "activity_id": self._activity_id,
+                "generation": 1,
+                "execution_arn": self._arn,
+            }
+        ).run_id
+
+    def execute(self) -> None:
+        self._execute_aop(self._task())
+
+    def check(self) -> None:
+        self._check_aop(self._task())
+
+    def settle(self) -> None:
+        self._settle_run(self._task())
+
+    def _task(self) -> RunTask:
+        return RunTask(
+            tenant="default",
+            activity_id=self._activity_id,
+            run_id=self._run_id,
+            execution_arn=self._arn,
+        )
+
+
 @pytest.fixture
 def run_id(ready: Api) -> str:
-    """A run that was started, paused and went on: five events."""
+    """A run that was started, paused and went on: six events."""
     started = ready.started()
-    now = ready.clock()
-    accepted = AopAccepted(aop_item_id="item-1", request_id="r", provider_run_id=None)
-    for decide in (
-        lambda record: begin_dispatch(record, "dispatch-1", now),
-        lambda record: start_accepted(record, accepted, now),
-        lambda record: status_observed(
-            record, record.current_run, RunStatus.PAUSED, observation("item-1", "paused"), now
-        ),
-        lambda record: status_observed(
-            record, record.current_run, RunStatus.RUNNING, observation("item-1", "x"), now
-        ),
-    ):
-        transact(ready.activities, "default", started["activity_id"], decide)
+    workers = Workers(ready, started["activity_id"])
+    workers.open()
+    workers.execute()
+    for status in ("paused", "in_progress"):
+        ready.leena.on_read_status(status)
+        ready.clock.advance(60)
+        workers.check()
     return str(started["run_id"])
 
 
@@ -60,7 +100,7 @@ def test_a_run_shows_what_the_provider_said(ready: Api, run_id: str):
 
 def test_events_are_numbered_without_gaps(ready: Api, run_id: str):
     answer = ready.call("GET", f"/v1/runs/{run_id}/events")
-    assert (sequences(answer), answer.json["next_after"]) == ([1, 2, 3, 4, 5], None)
+    assert (sequences(answer), answer.json["next_after"]) == ([1, 2, 3, 4, 5, 6], None)
     assert answer.json["items"][0]["type"] == "ActivityOpened"
     assert set(answer.json["items"][0]) == {"sequence", "type", "at", "run_id", "detail"}
 
@@ -69,8 +109,8 @@ def test_events_come_in_pages(ready: Api, run_id: str):
     path = f"/v1/runs/{run_id}/events"
     first = ready.call("GET", path, query={"limit": "3"})
     assert (sequences(first), first.json["next_after"]) == ([1, 2, 3], 3)
-    rest = ready.call("GET", path, query={"limit": "3", "after": "3"})
-    assert (sequences(rest), rest.json["next_after"]) == ([4, 5], None)
+    rest = ready.call("GET", path, query={"limit": "4", "after": "3"})
+    assert (sequences(rest), rest.json["next_after"]) == ([4, 5, 6], None)
 
 
 def test_a_run_that_is_not_there_yet_has_no_events(ready: Api, run_id: str):
@@ -82,33 +122,28 @@ def test_another_runs_events_are_left_out(ready: Api):
     agent = {**AGENT, "retry": {"max_attempts": 2, "backoff_seconds": 0}}
     ready.call("PUT", "/v1/agents/it_support", agent)
     started = ready.started()
-    now = ready.clock()
-    failed = Problem(code=UPSTREAM_FAILED, message="the item failed")
-    for decide in (
-        lambda record: end_run(
-            record,
-            record.current_run,
-            RunStatus.FAILED,
-            EvidenceSource.POLL,
-            now,
-            problem=failed,
-        ),
-        lambda record: settle(record, now),
-        lambda record: begin_dispatch(record, "dispatch-2", now),
-    ):
-        transact(ready.activities, "default", started["activity_id"], decide)
-    first = ready.call("GET", f"{started['links']['events']}")
-    assert sequences(first) == [1, 2, 3]
+    workers = Workers(ready, started["activity_id"])
+    workers.open()
+    workers.execute()
+    ready.leena.on_read_status("failed")
+    workers.check()
+    workers.settle()
+    workers.open()
+    workers.execute()
+    first = ready.call("GET", started["links"]["events"])
     second = ready.call("GET", f"/v1/runs/{started['run_id'][:-1]}2/events")
-    assert [item["type"] for item in second.json["items"]] == ["RunStatusChanged"]
-    assert sequences(second) == [4]
+    assert {item["run_id"] for item in first.json["items"]} == {started["run_id"]}
+    assert {item["run_id"] for item in second.json["items"]} == {f"{started['run_id'][:-1]}2"}
+    assert set(sequences(first)) & set(sequences(second)) == set()
+    everything = {*sequences(first), *sequences(second)}
+    assert everything == set(range(1, len(everything) + 1))
 
 
 def test_the_stream_has_all_events_and_ends(ready: Api, run_id: str):
     answer = ready.call("GET", f"/v1/runs/{run_id}/events", headers=STREAM)
     assert answer.headers["Content-Type"] == "text/event-stream"
     head, *blocks, end = answer.text.split("\n\n")
-    assert (head, len(blocks), end) == ("retry: 2000", 5, "")
+    assert (head, len(blocks), end) == ("retry: 2000", 6, "")
     first = dict(line.split(": ", 1) for line in blocks[0].split("\n"))
     assert (first["id"], first["event"]) == ("1", "ActivityOpened")
     assert json.loads(first["data"])["sequence"] == 1
@@ -119,16 +154,16 @@ def ids(text: str) -> list[str]:
 
 
 def test_the_stream_goes_on_after_the_last_event_id(ready: Api, run_id: str):
-    headers = {**STREAM, "Last-Event-ID": "3"}
+    headers = {**STREAM, "Last-Event-ID": "4"}
     path = f"/v1/runs/{run_id}/events"
-    assert ids(ready.call("GET", path, headers=headers).text) == ["4", "5"]
-    assert ids(ready.call("GET", path, headers=STREAM, query={"after": "4"}).text) == ["5"]
+    assert ids(ready.call("GET", path, headers=headers).text) == ["5", "6"]
+    assert ids(ready.call("GET", path, headers=STREAM, query={"after": "5"}).text) == ["6"]
     both = ready.call("GET", path, headers=headers, query={"after": "1"})
-    assert ids(both.text) == ["4", "5"]
+    assert ids(both.text) == ["5", "6"]
 
 
 def test_an_empty_stream_still_says_when_to_come_back(ready: Api, run_id: str):
-    headers = {**STREAM, "Last-Event-ID": "5"}
+    headers = {**STREAM, "Last-Event-ID": "6"}
     answer = ready.call("GET", f"/v1/runs/{run_id}/events", headers=headers)
     assert answer.text == "retry: 2000\n\n"
 
@@ -164,15 +199,11 @@ def test_a_wrong_position_is_named(
 def unknown(ready: Api) -> dict[str, Any]:
     """An activity whose only run was sent and got no trustworthy answer."""
     started = ready.started()
-    now = ready.clock()
-    problem = Problem(code="start_unknown", message="the answer timed out")
-    for decide in (
-        lambda record: begin_activity(record, "arn:execution", now),
-        lambda record: begin_dispatch(record, "dispatch-1", now),
-        lambda record: start_unknown(record, problem, now),
-        lambda record: settle(record, now),
-    ):
-        transact(ready.activities, "default", started["activity_id"], decide)
+    ready.leena.on_execute(StartUnknown("the answer timed out"))
+    workers = Workers(ready, started["activity_id"])
+    workers.open()
+    workers.execute()
+    workers.settle()
     return started
 
 
