@@ -139,9 +139,13 @@ def sweep() -> Sweep:
 def publish_events() -> PublishEvents:
     from agentruns.aws.event_bus import EventBridgeBus
     from agentruns.publishing import PublishEvents
+    from agentruns.store.stream import event_of_record
 
     settings = Settings.load("event_bus_name")
-    return PublishEvents(bus=EventBridgeBus(_clients().events, settings.event_bus_name))
+    return PublishEvents(
+        bus=EventBridgeBus(_clients().events, settings.event_bus_name),
+        event_of_record=event_of_record,
+    )
 
 
 @functools.cache
