@@ -1,0 +1,196 @@
+"""Imports: they point one way, heavy ones stay where they belong, and importing does nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.structure.project import (
+    FUNCTION_NAMES,
+    FUNCTIONS,
+    LAYER,
+    WORKERS,
+    imports,
+    modules,
+    modules_after_import,
+)
+
+# The core, from the bottom up: values and rules, then the ports that speak of them.
+VALUES = {"errors", "ids", "model", "polling", "ports", "secret", "statuses", "steps"}
+PROCESS = {"settings", "telemetry"}
+OUTBOUND = {"adapters", "aws", "store"}
+ALLOWED: dict[str, set[str]] = {
+    **dict.fromkeys(VALUES, VALUES),
+    "settings": VALUES,
+    "telemetry": VALUES | {"settings"},
+    "adapters": VALUES | {"adapters"},
+    "store": VALUES | {"store"},
+    "aws": VALUES | {"aws", "store.values"},  # how a time is written has one owner
+}
+"""Per part of the package: what it may import of the package. Any other module is a use case."""
+
+THIRD_PARTY_OWNERS = {
+    "requests": {"agentruns.adapters.http"},
+    "urllib3": {"agentruns.adapters.http"},
+    "boto3": {"agentruns.aws", "agentruns.store"},
+    "botocore": {"agentruns.aws", "agentruns.store"},
+    "pydantic": {"agentruns.api"},
+    "aws_lambda_powertools": {"agentruns.telemetry", "agentruns.api"},
+}
+NEVER_IN_A_LAMBDA = {"agentruns_cli", "aws_xray_sdk", "local", "moto", "rich", "tests", "typer"}
+NEVER_IN_A_WORKER = NEVER_IN_A_LAMBDA | {"cryptography", "pydantic", "yaml"}
+NOT_BEFORE_IT_IS_USED = {"boto3.dynamodb", "requests"}
+
+
+def part_of(module: str) -> str:
+    """`agentruns.store.table` is of `store`, `agentruns.aop` is `aop`."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def use_cases() -> set[str]:
+    parts = {part_of(name) for name in modules()}
+    return parts - set(ALLOWED) - {"", "api", "wiring"}
+
+
+def may_import(part: str) -> set[str]:
+    if part in ALLOWED:
+        return ALLOWED[part]
+    if part == "wiring":
+        return {part_of(name) for name in modules()}
+    inner = VALUES | {"telemetry"} | use_cases()
+    return inner | {"api"} if part == "api" else inner
+
+
+def own_imports(module: str) -> set[str]:
+    """What it imports of the package: `aop`, and of a folder the module, `store.values`."""
+    found = set()
+    for name in imports(modules()[module]):
+        if name.startswith("agentruns."):
+            parts = name.split(".")[1:]
+            in_folder = f"agentruns.{'.'.join(parts[:2])}" in modules()
+            found.add(".".join(parts[:2]) if in_folder else parts[0])
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - {"agentruns"}))
+def test_imports_point_one_way(module):
+    allowed = may_import(part_of(module))
+
+    assert {
+        name
+        for name in own_imports(module)
+        if name not in allowed and name.split(".")[0] not in allowed
+    } == set()
+
+
+def test_use_cases_know_no_technology():
+    assert use_cases() == {
+        "activities",
+        "agents",
+        "aop",
+        "connections",
+        "lifecycle",
+        "operator_keys",
+        "publishing",
+        "resolving",
+        "routing",
+        "runs",
+        "schedules",
+        "sweeping",
+        "tokens",
+        "transact",
+    }
+
+
+@pytest.mark.parametrize("package", sorted(THIRD_PARTY_OWNERS))
+def test_a_third_party_package_is_imported_by_its_owners_only(package):
+    owners = tuple(THIRD_PARTY_OWNERS[package])
+    importers = {
+        name
+        for name, path in modules().items()
+        if any(found.split(".")[0] == package for found in imports(path))
+    }
+
+    assert {name for name in importers if not name.startswith(owners)} == set()
+    assert importers
+
+
+def test_handlers_import_telemetry_wiring_and_their_task_only():
+    allowed = {"agentruns.telemetry", "agentruns.wiring", "agentruns.steps.RunTask"}
+    found = {
+        name
+        for function in FUNCTION_NAMES
+        for name in imports(FUNCTIONS / function / "app.py")
+        if name.startswith("agentruns")
+    }
+
+    assert found <= allowed
+
+
+def test_only_handlers_import_wiring():
+    importers = {n for n, path in modules().items() if "agentruns.wiring" in imports(path)}
+
+    assert importers == set()
+
+
+@pytest.mark.parametrize("function", FUNCTION_NAMES)
+def test_a_handler_starts_without_what_it_does_not_need(function):
+    loaded = modules_after_import(
+        f"import importlib.util as i; s = i.spec_from_file_location('app', "
+        f"{str(FUNCTIONS / function / 'app.py')!r}); m = i.module_from_spec(s); "
+        "s.loader.exec_module(m)"
+    )
+
+    forbidden = NEVER_IN_A_WORKER if function in WORKERS else NEVER_IN_A_LAMBDA
+    assert {name.split(".")[0] for name in loaded} & forbidden == set()
+    assert loaded & NOT_BEFORE_IT_IS_USED == set()
+
+
+@pytest.mark.parametrize("function", WORKERS)
+def test_a_worker_is_built_without_what_it_does_not_need(function):
+    settings = ", ".join(
+        f"{name}='1'"
+        for name in (
+            "TABLE_NAME",
+            "EVENT_BUS_NAME",
+            "SECRET_PREFIX",
+            "STATE_MACHINE_ARN",
+            "EVENT_TENANT",
+            "ALLOW_PRIVATE_NETWORKS",
+            "POLL_FLOOR_SECONDS",
+            "POLL_CAP_SECONDS",
+            "PAUSED_POLL_FLOOR_SECONDS",
+            "PAUSED_POLL_CAP_SECONDS",
+        )
+    )
+
+    loaded = modules_after_import(
+        f"import os; os.environ.update({settings}); "
+        f"from agentruns import wiring; wiring.{function}()"
+    )
+
+    assert {name.split(".")[0] for name in loaded} & NEVER_IN_A_WORKER == set()
+    calls_leena = function in {"mint_token", "execute_aop", "check_aop", "sweep"}
+    assert ("requests" in loaded) is calls_leena
+
+
+def test_importing_everything_builds_no_client_and_reads_no_setting():
+    """A client would be in the session's list; a setting would be in the environment's reads."""
+    names = ", ".join(sorted(modules()))
+    watched = (
+        "import os, boto3.session as b; made = []; "
+        "b.Session.client = lambda *a, **k: made.append(a); "
+        "b.Session.resource = b.Session.client; "
+        f"import {names}; from agentruns import wiring; "
+        "assert not made, made; "
+        "assert not wiring._clients.cache_info().currsize; "
+        "assert not any(f.cache_info().currsize for f in vars(wiring).values() "
+        "if hasattr(f, 'cache_info'))"
+    )
+
+    assert set(modules()) <= modules_after_import(watched)
+
+
+def test_there_is_one_package_in_the_layer():
+    packages = {path.name for path in LAYER.iterdir() if (path / "__init__.py").is_file()}
+
+    assert packages == {"agentruns"}
