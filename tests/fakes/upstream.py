@@ -23,13 +23,17 @@ ENDS_AFTER_A_MINUTE: Timeline = ((0.0, "in_progress"), (60.0, "completed"))
 
 
 class TimedLeenaApi(FakeLeenaApi):
-    """`timelines` are given to the items in the order of their starts; the last one repeats."""
+    """`timelines` are given to the items in the order of their starts; the last one repeats.
+
+    `accepted_for` holds our run id of each start it accepted: the ledger of double starts.
+    """
 
     def __init__(self, clock: FakeClock, *timelines: Timeline) -> None:
         super().__init__()
         self.clock = clock
         self.timelines = list(timelines or (ENDS_AFTER_A_MINUTE,))
         self.started_at: dict[str, datetime] = {}
+        self.accepted_for: list[str] = []
         self.down_until: datetime | None = None
 
     def execute(
@@ -46,6 +50,7 @@ class TimedLeenaApi(FakeLeenaApi):
             connection, token, aop_id=aop_id, message_to_start=message_to_start, context=context
         )
         self.started_at[accepted.aop_item_id] = self.clock()
+        self.accepted_for.append(str(context["agentruns_run_id"]))
         return accepted
 
     def read_status(

@@ -193,10 +193,11 @@ class CancelActivity:
         return Cancelled(record=record, provider_stopped=stopped, detail=detail)
 
 
-def start_execution(executions: Executions, activity: Activity) -> None:
-    """Start the execution of an activity's generation; where that fails the sweeper will."""
+def start_execution(executions: Executions, activity: Activity) -> str | None:
+    """Start the execution of an activity's generation: its ARN. None where that failed; the
+    sweeper will do it then."""
     try:
-        executions.start(
+        return executions.start(
             execution_name(activity.activity_id, activity.generation),
             {
                 "tenant": activity.tenant,
@@ -206,6 +207,7 @@ def start_execution(executions: Executions, activity: Activity) -> None:
         )
     except Exception:  # the activity is stored: refusing it now would be a lie
         logger.exception("execution_not_started", extra={"activity_id": activity.activity_id})
+        return None
 
 
 def _idempotency(

@@ -30,6 +30,7 @@ from agentruns.model import (
     ActivityRecord,
     Change,
     Connection,
+    EvidenceSource,
     Problem,
     Run,
 )
@@ -82,7 +83,8 @@ class MintToken:
         """ConnectionNotFound; CredentialsRejected; MintInProgress, UpstreamUnavailable and
         UpstreamUnreadable for the state machine to retry."""
         record = self.activities.read(task.tenant, task.activity_id)
-        self.tokens.get(self.connections.get(task.tenant, record.activity.adapter.connection))
+        if record.current_run.status is RunStatus.PENDING:
+            self.tokens.get(self.connections.get(task.tenant, record.activity.adapter.connection))
         return route(record, self.clock(), self.policy)
 
 
@@ -104,6 +106,10 @@ class ExecuteAop:
     def __call__(self, task: RunTask) -> Step:
         """Raises the provider's refusals (UpstreamRejected); the run is then settled as failed."""
         record = self.activities.read(task.tenant, task.activity_id)
+        if record.current_run.status is not RunStatus.PENDING:
+            # Before anything else can fail: what was sent must not be taken for refused.
+            record, _ = self._claim(task)
+            return route(record, self.clock(), self.policy)
         connection = self.connections.get(task.tenant, record.activity.adapter.connection)
         activity_input = self.activities.read_input(task.tenant, task.activity_id)
         token = self.tokens.get(connection)
@@ -165,8 +171,10 @@ class ExecuteAop:
         logger.info("run_started", extra={"aop_item_id": accepted.aop_item_id})
         return self._store(record, partial(self._accepted, accepted=accepted))
 
-    def _accepted(self, record: ActivityRecord, now: datetime, *, accepted: AopAccepted) -> Change:
-        change = lifecycle.start_accepted(record, accepted, now)
+    def _accepted(
+        self, record: ActivityRecord, run: Run, now: datetime, *, accepted: AopAccepted
+    ) -> Change:
+        change = lifecycle.start_accepted(record, run, accepted, now)
         run = change.runs[0]
         if not run.status.is_followed:
             return change
@@ -178,15 +186,19 @@ class ExecuteAop:
         return self._store(record, partial(_not_taken, error=error))
 
     def _store(
-        self, record: ActivityRecord, change: Callable[[ActivityRecord, datetime], Change | None]
+        self,
+        record: ActivityRecord,
+        change: Callable[[ActivityRecord, Run, datetime], Change | None],
     ) -> ActivityRecord:
-        """Store an answer on the run it belongs to, also if that run was ended meanwhile."""
+        """Store an answer on the run it belongs to, also if that run was ended meanwhile or
+        another one opened."""
         activity, dispatch_id = record.activity, record.current_run.dispatch_id
 
         def decide(seen: ActivityRecord) -> Change | None:
-            if seen.current_run.dispatch_id != dispatch_id:
-                return None
-            return change(seen, self.clock())
+            for run in seen.runs:
+                if run.dispatch_id == dispatch_id:
+                    return change(seen, run, self.clock())
+            return None
 
         return transact(self.activities, activity.tenant, activity.activity_id, decide)
 
@@ -217,8 +229,10 @@ class CheckAop:
         look = self._look(record) if run.status.is_followed else None
 
         def decide(seen: ActivityRecord) -> Change | Run | None:
-            if seen.current_run.run_id != run.run_id or seen.current_run.status.is_terminal:
+            if seen.current_run.run_id != run.run_id:
                 return None
+            if seen.current_run.status.is_terminal:
+                return _contradiction(seen, look, self.clock())
             return self._decide(seen, look)
 
         return transact(self.activities, run.tenant, run.activity_id, decide)
@@ -260,7 +274,9 @@ class CheckAop:
                 )
                 booked = replace(booked, provider_status=look.status[:64])
             else:
-                change = lifecycle.status_observed(record, booked, status, look, now)
+                observed = lifecycle.status_observed(record, booked, status, look, now)
+                change = observed if isinstance(observed, Change) else None
+                booked = observed.runs[0] if isinstance(observed, Change) else observed
         elif look is not None:
             telemetry.count("FailedChecks", connection=activity.adapter.connection)
             booked = replace(
@@ -272,7 +288,7 @@ class CheckAop:
             )
             if isinstance(look, UpstreamUnavailable):
                 retry_after_seconds = look.retry_after_seconds
-        latest = change.runs[0] if change else booked
+        latest = booked
         if latest.status.is_terminal:
             return change
         if now >= activity.deadline_at:
@@ -298,10 +314,19 @@ def planned(
     return replace(run, next_check_at=next_check_at, due_at=next_check_at + grace)
 
 
-def _not_taken(
-    record: ActivityRecord, now: datetime, *, error: UpstreamUnavailable | TokenRejected
+def _contradiction(
+    record: ActivityRecord, look: AopObservation | TransientError | None, now: datetime
 ) -> Change | None:
-    run = record.current_run
+    """The run was ended while the provider was asked: an end that it tells is kept as evidence."""
+    status = PROVIDER_STATUSES.get(look.status) if isinstance(look, AopObservation) else None
+    if status is None or not status.is_terminal:
+        return None
+    return lifecycle.end_run(record, record.current_run, status, EvidenceSource.POLL, now)
+
+
+def _not_taken(
+    record: ActivityRecord, run: Run, now: datetime, *, error: UpstreamUnavailable | TokenRejected
+) -> Change | None:
     if run.status is not RunStatus.DISPATCHING:
         return None
     retry_at = now
@@ -315,8 +340,8 @@ def _not_taken(
     return lifecycle.start_not_taken(record, _problem_of(error), retry_at, now)
 
 
-def _unknown(record: ActivityRecord, now: datetime, *, problem: Problem) -> Change | None:
-    if record.current_run.status is not RunStatus.DISPATCHING:
+def _unknown(record: ActivityRecord, run: Run, now: datetime, *, problem: Problem) -> Change | None:
+    if run.status is not RunStatus.DISPATCHING:
         return None
     return lifecycle.start_unknown(record, problem, now)
 

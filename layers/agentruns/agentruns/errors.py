@@ -369,13 +369,22 @@ class SecretMalformed(PermanentError):
 
 def permanent_error_names() -> tuple[str, ...]:
     """The class names below PermanentError, sorted: what the state machine never retries."""
+    return tuple(sorted(_names_below(PermanentError)))
+
+
+def refusal_names() -> frozenset[str]:
+    """The class names below UpstreamRejected: the provider said no, so it did nothing."""
+    return frozenset(_names_below(UpstreamRejected))
+
+
+def _names_below(root: type[PermanentError]) -> set[str]:
     found: set[str] = set()
-    branches: list[type[PermanentError]] = [PermanentError]
+    branches: list[type[PermanentError]] = [root]
     while branches:
         branch = branches.pop()
         found.add(branch.__name__)
         branches.extend(branch.__subclasses__())
-    return tuple(sorted(found))
+    return found
 
 
 def error_code(class_name: str) -> str:

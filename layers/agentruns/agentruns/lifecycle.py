@@ -24,11 +24,18 @@ from agentruns.model import (
     Run,
 )
 from agentruns.ports import AopAccepted, AopObservation
-from agentruns.statuses import (
-    ActivityStatus,
-    RunStatus,
-    require_activity_transition,
-    require_run_transition,
+from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.transitions import (
+    about,
+    end_activity,
+    in_status,
+    new_event,
+    resumed,
+    run_changed,
+    run_in_status,
+    touched,
+    unblocked,
+    why,
 )
 
 EXECUTION_GRACE = timedelta(seconds=120)
@@ -53,7 +60,7 @@ def opened(activity: Activity, run: Run) -> NewEvent:
         type=EventType.ACTIVITY_OPENED,
         at=activity.created_at,
         run_id=run.run_id,
-        detail=_about(activity) | {"trigger": activity.trigger.value},
+        detail=about(activity) | {"trigger": activity.trigger.value},
     )
 
 
@@ -65,17 +72,22 @@ def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) ->
     activity = replace(activity, execution_arn=execution_arn, updated_at=now)
     if activity.status is not ActivityStatus.QUEUED:
         return Change(activity=activity)
-    activity = _in_status(activity, ActivityStatus.IN_PROGRESS, now)
+    activity = in_status(activity, ActivityStatus.IN_PROGRESS, now)
     return Change(
         activity=activity,
-        events=(_event(EventType.ACTIVITY_STARTED, record.current_run, now, _about(activity)),),
+        events=(new_event(EventType.ACTIVITY_STARTED, record.current_run, now, about(activity)),),
     )
 
 
 def begin_dispatch(record: ActivityRecord, dispatch_id: str, now: datetime) -> Change:
     """Before the start is sent: from here on only its answer tells whether it was taken."""
-    run = replace(record.current_run, dispatch_id=dispatch_id, due_at=now + EXECUTION_GRACE)
-    return _run_changed(record, run, RunStatus.DISPATCHING, now)
+    run = replace(
+        record.current_run,
+        dispatch_id=dispatch_id,
+        next_check_at=None,
+        due_at=now + EXECUTION_GRACE,
+    )
+    return run_changed(record, run, RunStatus.DISPATCHING, now)
 
 
 def start_not_taken(
@@ -90,46 +102,47 @@ def start_not_taken(
         next_check_at=retry_at,
         due_at=retry_at + EXECUTION_GRACE,
     )
-    return _run_changed(record, run, RunStatus.PENDING, now, problem)
+    return run_changed(record, run, RunStatus.PENDING, now, problem)
 
 
-def start_accepted(record: ActivityRecord, accepted: AopAccepted, now: datetime) -> Change:
+def start_accepted(
+    record: ActivityRecord, run: Run, accepted: AopAccepted, now: datetime
+) -> Change:
     """The provider has it. A run that was ended meanwhile keeps its status and gains the ids."""
     run = replace(
-        record.current_run,
+        run,
         started_at=now,
         aop_item_id=accepted.aop_item_id,
         provider_request_id=accepted.request_id,
         provider_run_id=accepted.provider_run_id,
-        last_problem=None,
-        failed_checks=0,
-        due_at=now + EXECUTION_GRACE,
     )
     ids = {
         "aop_item_id": accepted.aop_item_id,
         "provider_request_id": accepted.request_id,
         "provider_run_id": accepted.provider_run_id,
     }
+    activity = touched(record.activity, now)
     if not run.status.is_terminal:
-        run = _run_in_status(run, RunStatus.RUNNING, now)
+        run = replace(run, last_problem=None, failed_checks=0, due_at=now + EXECUTION_GRACE)
+        run = run_in_status(run, RunStatus.RUNNING, now)
+        activity = unblocked(activity, now)
+    started = new_event(EventType.RUN_STARTED, run, now, {"status": run.status.value} | ids)
     return Change(
-        activity=_touched(record.activity, now),
-        runs=(run,),
-        events=(_event(EventType.RUN_STARTED, run, now, {"status": run.status.value} | ids),),
+        activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
     )
 
 
 def start_unknown(record: ActivityRecord, problem: Problem, now: datetime) -> Change:
     """Sent, and no trustworthy answer: never sent again by itself."""
-    run = _run_in_status(
+    run = run_in_status(
         replace(record.current_run, last_problem=problem, due_at=now + EXECUTION_GRACE),
         RunStatus.START_UNKNOWN,
         now,
     )
     return Change(
-        activity=_touched(record.activity, now),
+        activity=touched(record.activity, now),
         runs=(run,),
-        events=(_event(EventType.RUN_START_UNKNOWN, run, now, _why(problem)),),
+        events=(new_event(EventType.RUN_START_UNKNOWN, run, now, why(problem)),),
     )
 
 
@@ -140,16 +153,15 @@ def bind_start(record: ActivityRecord, aop_item_id: str, now: datetime) -> Chang
         started_at=record.current_run.status_since,
         aop_item_id=aop_item_id,
         last_problem=None,
-        callback_token=None,
         next_check_at=now,
         due_at=now + EXECUTION_GRACE,
     )
-    run = _run_in_status(run, RunStatus.RUNNING, now)
+    run = run_in_status(run, RunStatus.RUNNING, now)
     detail = {"status": run.status.value, "aop_item_id": aop_item_id, "source": "human"}
+    activity = unblocked(record.activity, now)
+    started = new_event(EventType.RUN_STARTED, run, now, detail)
     return Change(
-        activity=_unblocked(record.activity, now),
-        runs=(run,),
-        events=(_event(EventType.RUN_STARTED, run, now, detail),),
+        activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
     )
 
 
@@ -161,17 +173,23 @@ def declare_not_started(record: ActivityRecord, now: datetime) -> Change:
     ending = end_run(record, run, RunStatus.FAILED, EvidenceSource.HUMAN, now, problem=problem)
     activity = record.activity
     one_more = replace(activity.retry, max_attempts=activity.retry.max_attempts + 1)
-    activity = replace(_unblocked(activity, now), retry=one_more)
+    activity = replace(unblocked(activity, now), retry=one_more)
     following = _retry(
         replace(record, activity=activity), ending.runs[0], now, problem, timedelta(0)
     )
-    return replace(following, events=ending.events + following.events)
+    ended, opened_run = following.runs
+    return replace(
+        following,
+        # The execution is parked until somebody wakes it, now for the sake of the next run.
+        runs=(ended, replace(opened_run, callback_token=run.callback_token)),
+        events=ending.events + resumed(record.activity, run, activity) + following.events,
+    )
 
 
 def status_observed(
     record: ActivityRecord, run: Run, status: RunStatus, observation: AopObservation, now: datetime
-) -> Change | None:
-    """A status check's known answer. None where it says nothing new.
+) -> Change | Run:
+    """A status check's known answer. A Run where only the bookkeeping is new.
 
     `run` is the record's current run with the check already booked.
     """
@@ -191,11 +209,9 @@ def status_observed(
             now,
             problem=_provider_problem(status, observation),
         )
-    if status is run.status and run.reference_id == record.current_run.reference_id:
-        return None
     if status is run.status:
-        return Change(activity=_touched(record.activity, now), runs=(run,))
-    return _run_changed(record, run, status, now)
+        return run
+    return run_changed(record, run, status, now)
 
 
 def end_run(
@@ -208,7 +224,10 @@ def end_run(
     problem: Problem | None = None,
     output: Any = None,
 ) -> Change:
-    """Evidence of an end. The first wins; a later one is kept and, where it differs, flagged."""
+    """Evidence of an end. The first wins; a later one is kept and, where it differs, flagged.
+
+    A parked run keeps its callback token: whoever has not woken the execution yet still can.
+    """
     decided = not run.status.is_terminal
     evidence = Evidence(source=source, status=status, observed_at=now, decided=decided)
     ended = replace(run, evidence=(*run.evidence, evidence))
@@ -216,26 +235,25 @@ def end_run(
         "status": status.value,
         "source": source.value,
         "polls": run.polls,
-    } | _why(problem)
+    } | why(problem)
     if not decided:
         contradicts = {"contradicts": run.status.value} if status is not run.status else {}
-        event = _event(EventType.RUN_CONTRADICTED, ended, now, detail | contradicts)
+        event = new_event(EventType.RUN_CONTRADICTED, ended, now, detail | contradicts)
         events = (event,) if contradicts else ()
-        return Change(activity=_touched(record.activity, now), runs=(ended,), events=events)
+        return Change(activity=touched(record.activity, now), runs=(ended,), events=events)
     ended = replace(
-        _run_in_status(ended, status, now),
+        run_in_status(ended, status, now),
         ended_at=now,
         error=problem,
         output=output,
         next_check_at=None,
-        callback_token=None,
         due_at=now + EXECUTION_GRACE,  # until it is settled
     )
     event_type = EventType.RUN_COMPLETED if status is RunStatus.COMPLETED else EventType.RUN_FAILED
     return Change(
-        activity=_touched(record.activity, now),
+        activity=touched(record.activity, now),
         runs=(ended,),
-        events=(_event(event_type, ended, now, detail),),
+        events=(new_event(event_type, ended, now, detail),),
     )
 
 
@@ -265,7 +283,7 @@ def settle(record: ActivityRecord, now: datetime) -> Change | None:
     if activity.status.is_terminal:
         return None
     if run.status is RunStatus.COMPLETED:
-        return _end_activity(record, run, ActivityStatus.DONE, now, None)
+        return end_activity(record, run, ActivityStatus.DONE, now, None)
     if run.status is RunStatus.START_UNKNOWN:
         return _settle_start_unknown(record, now)
     if not run.status.is_terminal:
@@ -273,7 +291,7 @@ def settle(record: ActivityRecord, now: datetime) -> Change | None:
     problem = run.error or Problem(code=run.status.value, message=f"the run ended {run.status}")
     if problem.code in RETRYABLE_CODES and _may_retry(activity, now):
         return _retry(record, run, now, problem, _backoff(activity))
-    return _end_activity(record, run, ActivityStatus.FAILED, now, problem)
+    return end_activity(record, run, ActivityStatus.FAILED, now, problem)
 
 
 def replace_execution(record: ActivityRecord, now: datetime) -> Change:
@@ -282,9 +300,16 @@ def replace_execution(record: ActivityRecord, now: datetime) -> Change:
     run = replace(record.current_run, callback_token=None, due_at=now + EXECUTION_GRACE)
     generation = activity.generation + 1
     return Change(
-        activity=replace(_touched(activity, now), generation=generation, execution_arn=None),
+        activity=replace(touched(activity, now), generation=generation, execution_arn=None),
         runs=(run,),
-        events=(_event(EventType.ACTIVITY_RESUMED, run, now, {"generation": generation}),),
+        events=(
+            new_event(
+                EventType.ACTIVITY_RESUMED,
+                run,
+                now,
+                {"status": activity.status.value, "generation": generation},
+            ),
+        ),
     )
 
 
@@ -296,7 +321,7 @@ def cancel(record: ActivityRecord, reason: str, now: datetime) -> Change:
     if not run.status.is_terminal:
         ending = end_run(record, run, RunStatus.ABORTED, EvidenceSource.HUMAN, now, problem=problem)
         run = ending.runs[0]
-    ended = _end_activity(record, run, ActivityStatus.CANCELLED, now, problem)
+    ended = end_activity(record, run, ActivityStatus.CANCELLED, now, problem)
     return replace(ended, events=ending.events + ended.events)
 
 
@@ -307,15 +332,15 @@ def _settle_start_unknown(record: ActivityRecord, now: datetime) -> Change | Non
         if activity.status is ActivityStatus.BLOCKED:
             return None
         return Change(
-            activity=_in_status(activity, ActivityStatus.BLOCKED, now),
-            events=(_event(EventType.ACTIVITY_BLOCKED, run, now, _why(problem)),),
+            activity=in_status(activity, ActivityStatus.BLOCKED, now),
+            events=(new_event(EventType.ACTIVITY_BLOCKED, run, now, why(problem)),),
         )
     failing = end_run(record, run, RunStatus.FAILED, EvidenceSource.START, now, problem=problem)
     ended = failing.runs[0]
     if activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(activity, now):
         settled = _retry(record, ended, now, problem, _backoff(activity))
     else:
-        settled = _end_activity(record, ended, ActivityStatus.FAILED, now, problem)
+        settled = end_activity(record, ended, ActivityStatus.FAILED, now, problem)
     return replace(settled, events=failing.events + settled.events)
 
 
@@ -333,11 +358,11 @@ def _retry(
 ) -> Change:
     activity = record.activity
     following = _next_run(activity, activity.attempt + 1, now, backoff)
-    detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | _why(problem)
+    detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | why(problem)
     return Change(
-        activity=replace(_touched(activity, now), attempt=activity.attempt + 1),
-        runs=(replace(run, due_at=None), following),
-        events=(_event(EventType.RUN_RETRIED, run, now, detail),),
+        activity=replace(touched(activity, now), attempt=activity.attempt + 1),
+        runs=(replace(run, due_at=None, callback_token=None), following),
+        events=(new_event(EventType.RUN_RETRIED, run, now, detail),),
     )
 
 
@@ -353,79 +378,6 @@ def _next_run(activity: Activity, attempt: int, now: datetime, wait: timedelta) 
         next_check_at=now + wait if wait else None,
         due_at=now + wait + EXECUTION_GRACE,
     )
-
-
-def _end_activity(
-    record: ActivityRecord,
-    run: Run,
-    status: ActivityStatus,
-    now: datetime,
-    problem: Problem | None,
-) -> Change:
-    event_type = {
-        ActivityStatus.DONE: EventType.ACTIVITY_COMPLETED,
-        ActivityStatus.FAILED: EventType.ACTIVITY_FAILED,
-        ActivityStatus.CANCELLED: EventType.ACTIVITY_CANCELLED,
-    }[status]
-    activity = replace(_in_status(record.activity, status, now), ended_at=now, error=problem)
-    return Change(
-        activity=activity,
-        runs=(replace(run, due_at=None, callback_token=None),),
-        events=(_event(event_type, run, now, _about(activity) | _why(problem)),),
-    )
-
-
-def _run_changed(
-    record: ActivityRecord,
-    run: Run,
-    status: RunStatus,
-    now: datetime,
-    problem: Problem | None = None,
-) -> Change:
-    detail = {"from": run.status.value, "to": status.value} | _why(problem)
-    run = _run_in_status(run, status, now)
-    return Change(
-        activity=_touched(record.activity, now),
-        runs=(run,),
-        events=(_event(EventType.RUN_STATUS_CHANGED, run, now, detail),),
-    )
-
-
-def _run_in_status(run: Run, status: RunStatus, now: datetime) -> Run:
-    require_run_transition(run.run_id, run.status, status)
-    return replace(run, status=status, status_since=now)
-
-
-def _in_status(activity: Activity, status: ActivityStatus, now: datetime) -> Activity:
-    require_activity_transition(activity.activity_id, activity.status, status)
-    return replace(activity, status=status, updated_at=now)
-
-
-def _unblocked(activity: Activity, now: datetime) -> Activity:
-    if activity.status is not ActivityStatus.BLOCKED:
-        return _touched(activity, now)
-    return _in_status(activity, ActivityStatus.IN_PROGRESS, now)
-
-
-def _touched(activity: Activity, now: datetime) -> Activity:
-    return replace(activity, updated_at=now)
-
-
-def _event(event_type: EventType, run: Run, at: datetime, detail: dict[str, Any]) -> NewEvent:
-    return NewEvent(type=event_type, at=at, run_id=run.run_id, detail=detail)
-
-
-def _about(activity: Activity) -> dict[str, Any]:
-    return {
-        "status": activity.status.value,
-        "agent_role": activity.agent_role,
-        "title": activity.title,
-        "tags": list(activity.tags),
-    }
-
-
-def _why(problem: Problem | None) -> dict[str, Any]:
-    return {"error": {"code": problem.code, "message": problem.message}} if problem else {}
 
 
 def _provider_problem(status: RunStatus, observation: AopObservation) -> Problem | None:

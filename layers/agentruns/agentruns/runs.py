@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import AcceptActivity
-from agentruns.errors import error_code, permanent_error_names
+from agentruns.errors import error_code, permanent_error_names, refusal_names
 from agentruns.model import (
     ActivityRecord,
     Change,
@@ -26,6 +27,9 @@ from agentruns.routing import route, step
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import transact
+
+_CUT_MESSAGE = re.compile(r'"errorMessage":\s*("(?:[^"\\]|\\.)*")')
+"""The message in a cause whose end, a long stack trace, the state machine has cut off."""
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +130,7 @@ class SettleRun:
         if error:
             self._store_failure(task, error, cause)
         now = self.clock()
-        before = self.activities.read(task.tenant, task.activity_id).current_run.attempt
+        before = self.activities.read(task.tenant, task.activity_id)
         record = transact(
             self.activities,
             task.tenant,
@@ -134,9 +138,9 @@ class SettleRun:
             lambda seen: lifecycle.settle(seen, now),
         )
         activity = record.activity
-        if activity.status.is_terminal:
+        if activity.status.is_terminal and not before.activity.status.is_terminal:
             telemetry.count("ActivitiesEnded", status=activity.status.value)
-        if record.current_run.attempt > before:
+        if record.current_run.attempt > before.current_run.attempt:
             backoff_seconds = activity.retry.backoff_seconds
             return step(record, NextStep.RETRY, wait_seconds=backoff_seconds)
         return route(record, now, self.policy)
@@ -150,16 +154,18 @@ class SettleRun:
 
         def decide(record: ActivityRecord) -> Change | Run | None:
             run, now = record.current_run, self.clock()
+            if run.run_id != task.run_id:
+                return None  # a repetition, after the next run was opened
             if record.activity.status.is_terminal or run.status.is_terminal:
                 return None
+            if run.status is RunStatus.DISPATCHING and error not in refusal_names():
+                return lifecycle.start_unknown(record, problem, now)
             if is_permanent:
                 was_refused = run.status is RunStatus.DISPATCHING
                 source = EvidenceSource.START if was_refused else EvidenceSource.WORKFLOW
                 return lifecycle.end_run(
                     record, run, RunStatus.FAILED, source, now, problem=problem
                 )
-            if run.status is RunStatus.DISPATCHING:
-                return lifecycle.start_unknown(record, problem, now)
             failed = replace(run, last_problem=problem, failed_checks=run.failed_checks + 1)
             if now >= record.activity.deadline_at:
                 return lifecycle.end_at_deadline(record, failed, now)
@@ -168,9 +174,9 @@ class SettleRun:
         transact(self.activities, task.tenant, task.activity_id, decide)
 
 
-def _later(record: ActivityRecord, run: Run, now: datetime) -> Run:
+def _later(record: ActivityRecord, run: Run, now: datetime) -> Run | None:
     if run.status is RunStatus.START_UNKNOWN:
-        return run
+        return None  # it waits for a person; why it does is not to be overwritten
     wait_seconds = plan_next_start(
         age_seconds=(now - run.created_at).total_seconds(),
         deadline_in_seconds=(record.activity.deadline_at - now).total_seconds(),
@@ -184,7 +190,8 @@ def _message_in(cause: str) -> str:
     try:
         document = json.loads(cause)
     except ValueError:
-        return cause[:500]
+        found = _CUT_MESSAGE.search(cause)
+        return str(json.loads(found[1]))[:500] if found else cause[:500]
     if not isinstance(document, dict):
         return cause[:500]
     return str(document.get("errorMessage", ""))[:500]

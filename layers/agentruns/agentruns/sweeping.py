@@ -77,9 +77,12 @@ class Sweep:
     def _sweep(self, run: Run) -> str:
         record = self.activities.read(run.tenant, run.activity_id)
         if record.activity.status.is_terminal:
-            self._forget(record)
+            self._forget(record, run.run_id)
             return "left_alone"
         current = record.current_run
+        if run.run_id != current.run_id:
+            self._forget(record, run.run_id)
+            return "left_alone"
         if current.due_at is None or current.due_at > self.clock():
             return "left_alone"
         if current.callback_token is None:
@@ -116,13 +119,24 @@ class Sweep:
         if activity.status.is_terminal:
             return "left_alone"
         if activity.execution_arn is None:
-            self._transact(record, self._later)
-            start_execution(self.executions, activity)
-            return "resumed"
+            return self._start_late(record)
         state = self.executions.describe(activity.execution_arn)
         if state is not None and state.running:
             self._transact(record, self._later)
             return "left_alone"
+        return self._replace_execution(record)
+
+    def _start_late(self, record: ActivityRecord) -> str:
+        """Nobody has taken it: its execution was never started, or ended before it could."""
+        self._transact(record, self._later)
+        execution_arn = start_execution(self.executions, record.activity)
+        state = self.executions.describe(execution_arn) if execution_arn else None
+        if state is not None and not state.running:
+            return self._replace_execution(self._read(record))
+        return "resumed"
+
+    def _replace_execution(self, record: ActivityRecord) -> str:
+        activity = record.activity
         resumed = self._transact(record, self._next_generation(activity.generation))
         start_execution(self.executions, resumed.activity)
         telemetry.count("ExecutionsReplaced")
@@ -141,10 +155,10 @@ class Sweep:
             return None
         return replace(seen.current_run, due_at=self.clock() + RECHECK_AFTER)
 
-    def _forget(self, record: ActivityRecord) -> None:
-        """An ended activity's run is nobody's business, whatever a race left in its row."""
+    def _forget(self, record: ActivityRecord, run_id: str) -> None:
+        """An ended or earlier run is nobody's business, whatever a race left in its row."""
         self._transact(
-            record, lambda seen: replace(seen.current_run, due_at=None, callback_token=None)
+            record, lambda seen: replace(seen.run(run_id), due_at=None, callback_token=None)
         )
 
     def _read(self, record: ActivityRecord) -> ActivityRecord:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ POLICY = PollPolicy()
 
 
 def wait(age_seconds: float, status: RunStatus = RunStatus.RUNNING, **arguments) -> int:
-    values = {"deadline_in_seconds": 30.0 * DAY, "policy": POLICY} | arguments
+    values: dict[str, Any] = {"deadline_in_seconds": 30.0 * DAY, "policy": POLICY} | arguments
     return plan_next_check(status=status, age_seconds=age_seconds, **values).wait_seconds
 
 
@@ -139,7 +140,7 @@ def test_an_upstream_that_stays_down_costs_a_few_hundred_starts(deadline_days):
         ({"age_seconds": 5000, "deadline_in_seconds": -4}, 1),
     ],
 )
-def test_a_start_that_was_not_taken_is_planned_by_age(arguments, expected):
+def test_a_start_that_was_not_taken_is_planned_by_age(arguments: dict[str, Any], expected):
     assert expected == plan_next_start(**({"deadline_in_seconds": 30.0 * DAY} | arguments))
 
 
