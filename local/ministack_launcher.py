@@ -14,7 +14,11 @@ imports nothing of this project. What MiniStack 1.5.33 does, and what is put rig
    firings look the same;
 7. `batchItemFailures` of a function on a DynamoDB stream is ignored, so that failed records are
    lost (here the whole batch comes again, on AWS everything from the first failed record);
-8. `GenerateSecretString` ignores `ExcludePunctuation`.
+8. `GenerateSecretString` ignores `ExcludePunctuation`;
+9. every cold start unpacks all layers again, inside MiniStack's own process: a hundred at once keep
+   it busy for minutes (here each layer is unpacked once, and the workers share it, read only);
+10. cold starts at once are not limited, so that a burst of them starves the invocations that run
+   (here a few per core start at a time, the others wait; what they do stays as concurrent).
 
 Each correction replaces a text that must be there exactly once. On any other MiniStack it stops
 with a message naming the place: a silent half-correction would be worse than none.
@@ -22,16 +26,23 @@ with a message naming the place: a silent half-correction would be worse than no
 
 from __future__ import annotations
 
+import functools
 import inspect
+import io
+import os
 import sys
+import tempfile
 import textwrap
+import threading
 import uuid
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
 PATCHED_VERSION = "1.5.33"
+COLD_STARTS_PER_CORE = 2
 
 Replacement = tuple[str, str]
 
@@ -60,6 +71,14 @@ ERROR_PAYLOAD: Sequence[Replacement] = [
         '"errorType": error_type,\n'
         '                    **({"requestId": request_id, "stackTrace": result["stack_trace"]}\n'
         '                       if "stack_trace" in result else {}),\n',
+    ),
+]
+LAYER_EXTRACTION: Sequence[Replacement] = [
+    (
+        "if layer_data:\n",
+        "if layer_data:\n"
+        "                layers_dirs.append(_unpacked_once(layer_data))\n"
+        "                continue\n",
     ),
 ]
 TASK_TIMEOUT: Sequence[Replacement] = [
@@ -129,6 +148,36 @@ def result_with_item_failures(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "error": True, "body": failed}
 
 
+class UnpackedLayers:
+    """Folders of unpacked layers, one for each content, in TMPDIR: they end with the stack."""
+
+    def __init__(self) -> None:
+        self._folders: dict[bytes, str] = {}
+        self._lock = threading.Lock()
+
+    def unpacked_once(self, layer_zip: bytes) -> str:
+        """The folder with the content of that zip file."""
+        with self._lock:
+            if layer_zip not in self._folders:
+                folder = tempfile.mkdtemp(prefix="ministack-layer-")
+                with zipfile.ZipFile(io.BytesIO(layer_zip)) as archive:
+                    archive.extractall(folder)
+                self._folders[layer_zip] = folder
+            return self._folders[layer_zip]
+
+
+def limited(function: Callable[..., Any], at_once: int) -> Callable[..., Any]:
+    """The function, with calls beyond that number waiting for their turn."""
+    turns = threading.BoundedSemaphore(at_once)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        with turns:
+            return function(*arguments, **keywords)
+
+    return call
+
+
 def replace_exactly(text: str, replacements: Sequence[Replacement], place: str) -> str:
     """Apply the replacements; SystemExit names the place when one does not occur exactly once."""
     for expected, replacement in replacements:
@@ -167,6 +216,15 @@ def correct_functions(lambda_runtime: Any, lambda_svc: Any) -> None:
     lambda_svc._result_with_item_failures = result_with_item_failures
     lambda_svc._poll_dynamodb_streams = recompiled(
         lambda_svc, lambda_svc._poll_dynamodb_streams, STREAM_ITEM_FAILURES
+    )
+
+
+def correct_cold_starts(lambda_runtime: Any) -> None:
+    """Layers are unpacked once, and a few workers start at a time."""
+    lambda_runtime._unpacked_once = UnpackedLayers().unpacked_once
+    lambda_runtime.Worker._spawn = limited(
+        recompiled(lambda_runtime, lambda_runtime.Worker._spawn, LAYER_EXTRACTION),
+        at_once=COLD_STARTS_PER_CORE * (os.cpu_count() or 1),
     )
 
 
@@ -210,6 +268,7 @@ def main() -> None:
     from ministack.services.cloudformation import provisioners
 
     correct_functions(lambda_runtime, lambda_svc)
+    correct_cold_starts(lambda_runtime)
     correct_state_machines(stepfunctions)
     correct_resources(scheduler, provisioners)
     sys.argv = ["ministack"]

@@ -1,6 +1,11 @@
 """The corrections fit the installed MiniStack, and refuse to fit another."""
 
+import io
 import subprocess
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,8 @@ import pytest
 
 from local.ministack_launcher import (
     PATCHED_VERSION,
+    UnpackedLayers,
+    limited,
     replace_exactly,
     result_with_item_failures,
     target_with_context,
@@ -22,6 +29,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc, scheduler, stepfunctions
 from ministack.services.cloudformation import provisioners
 launcher.correct_functions(lambda_runtime, lambda_svc)
+launcher.correct_cold_starts(lambda_runtime)
 launcher.correct_state_machines(stepfunctions)
 launcher.correct_resources(scheduler, provisioners)
 """
@@ -70,3 +78,41 @@ def test_a_batch_with_failed_items_is_an_error_and_others_stay_as_they_are():
     ]
     for result in others:
         assert result_with_item_failures(result) == result
+
+
+def test_a_layer_is_unpacked_once_and_another_one_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    layers = UnpackedLayers()
+    one, other = zipped({"python/a.py": "1"}), zipped({"python/a.py": "2"})
+    folder = Path(layers.unpacked_once(one))
+    assert (folder / "python/a.py").read_text() == "1"
+    assert str(folder) == layers.unpacked_once(bytes(bytearray(one)))
+    assert (Path(layers.unpacked_once(other)) / "python/a.py").read_text() == "2"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_calls_beyond_the_limit_wait_and_all_of_them_are_made():
+    running, most = 0, 0
+    counting = threading.Lock()
+
+    def start(number):
+        nonlocal running, most
+        with counting:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with counting:
+            running -= 1
+        return number
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(limited(start, at_once=2), range(12))) == list(range(12))
+    assert most == 2
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
