@@ -1,9 +1,10 @@
 """The boto clients: one botocore session, each client built when it is first asked for.
 
 Region, credentials and endpoint come from the environment, as boto3 reads it. botocore's session,
-not boto3's: the clients are the same, and a worker's cold start takes an eighth less. botocore owns the
-retries of throttling and of broken connections (standard mode, 4 attempts in all); what calls a
-client must bear that a request is delivered twice.
+not boto3's: the clients are the same, and a worker's cold start takes an eighth less.
+
+botocore owns the retries of throttling and of broken connections (standard mode, 4 attempts in
+all); what calls a client must bear that a request is delivered twice.
 """
 
 from __future__ import annotations
