@@ -98,6 +98,7 @@ def test_use_cases_know_no_technology():
         "sweeping",
         "tokens",
         "transact",
+        "transitions",
     }
 
 
