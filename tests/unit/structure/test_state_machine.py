@@ -14,7 +14,9 @@ import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]  # it ships none
 
 from agentruns import model
+from agentruns.api.schemas.fields import LONGEST_TIMEOUT_SECONDS
 from agentruns.errors import permanent_error_names
+from agentruns.routing import PARK_SAFETY_SECONDS
 from agentruns.steps import NextStep, RunTask, Step
 from local.diagram import targets
 from tests.unit.structure.project import (
@@ -127,8 +129,13 @@ def test_every_variable_is_assigned_before_it_is_read():
     assert read <= set(states()["OpenRun"]["Assign"])
 
 
-def test_it_and_every_task_have_a_time_limit():
-    assert state_machine()["TimeoutSeconds"] > 30 * 86_400
+def test_an_execution_outlives_the_longest_deadline_parked():
+    longest = LONGEST_TIMEOUT_SECONDS + PARK_SAFETY_SECONDS
+
+    assert state_machine()["TimeoutSeconds"] > longest
+
+
+def test_every_task_has_a_time_limit():
     assert [name for name, task in tasks().items() if not task.get("TimeoutSeconds")] == []
 
 
