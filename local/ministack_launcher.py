@@ -18,7 +18,9 @@ imports nothing of this project. What MiniStack 1.5.33 does, and what is put rig
 9. every cold start unpacks all layers again, inside MiniStack's own process: a hundred at once keep
    it busy for minutes (here each layer is unpacked once, and the workers share it, read only);
 10. cold starts at once are not limited, so that a burst of them starves the invocations that run
-   (here a few per core start at a time, the others wait; what they do stays as concurrent).
+   (here a few per core start at a time, the others wait; what they do stays as concurrent);
+11. with `AUTH=true` a callback (`SendTaskSuccess` and its like) is granted by the resource `*` only
+   (here, as on AWS, by the state machine whose task waits on the token).
 
 Each correction replaces a text that must be there exactly once. On any other MiniStack it stops
 with a message naming the place: a silent half-correction would be worse than none.
@@ -36,7 +38,7 @@ import textwrap
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -94,6 +96,9 @@ TASK_TIMEOUT: Sequence[Replacement] = [
         "resource, effective,\n"
         '                    _with_evaluated_timeout(state_def, raw_input, ctx)["TimeoutSeconds"])',
     ),
+]
+CALLBACK_TOKEN: Sequence[Replacement] = [
+    ('ctx["Task"] = {"Token": new_uuid()}', 'ctx["Task"] = {"Token": _token_of_task(ctx)}'),
 ]
 CALLBACK_ERROR: Sequence[Replacement] = [
     (
@@ -228,8 +233,31 @@ def correct_cold_starts(lambda_runtime: Any) -> None:
     )
 
 
-def correct_state_machines(stepfunctions: Any) -> None:
-    """Task timeouts may be expressions, and a failed callback function fails its task."""
+def correct_permissions(iam_actions: Any, machines: Mapping[str, str]) -> None:
+    """A callback is permitted on the state machine that waits; `machines` has its ARN by token."""
+    resource_arn = iam_actions.extract_resource_arn
+
+    def resource_arn_of_callback(
+        service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any
+    ) -> Any:
+        resource = resource_arn(service, method, path, headers, body, *rest)
+        if service != "states" or resource != "*":
+            return resource
+        return machines.get(iam_actions._safe_json_field(body, "taskToken"), resource)
+
+    iam_actions.extract_resource_arn = resource_arn_of_callback
+
+
+def correct_state_machines(stepfunctions: Any, machines: MutableMapping[str, str]) -> None:
+    """Task timeouts may be expressions, and a failed callback function fails its task.
+
+    `machines` is given the ARN of the state machine of each callback token.
+    """
+
+    def token_of_task(context: Any) -> str:
+        token = stepfunctions.new_uuid()
+        machines[token] = context["StateMachine"]["Id"]
+        return str(token)
 
     def with_evaluated_timeout(
         state: dict[str, Any], raw_input: Any, context: Any
@@ -241,9 +269,10 @@ def correct_state_machines(stepfunctions: Any) -> None:
         )
         return {**state, "TimeoutSeconds": seconds}
 
+    stepfunctions._token_of_task = token_of_task
     stepfunctions._with_evaluated_timeout = with_evaluated_timeout
     stepfunctions._execute_task = recompiled(
-        stepfunctions, stepfunctions._execute_task, TASK_TIMEOUT
+        stepfunctions, stepfunctions._execute_task, [*TASK_TIMEOUT, *CALLBACK_TOKEN]
     )
     stepfunctions._invoke_with_callback = recompiled(
         stepfunctions, stepfunctions._invoke_with_callback, CALLBACK_ERROR
@@ -263,13 +292,15 @@ def correct_resources(scheduler: Any, provisioners: Any) -> None:
 def main() -> None:
     """Correct the installed MiniStack, then run it in this process until it is ended."""
     from ministack.app import main as run_ministack
-    from ministack.core import lambda_runtime
+    from ministack.core import iam_actions, lambda_runtime
     from ministack.services import lambda_svc, scheduler, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     correct_functions(lambda_runtime, lambda_svc)
     correct_cold_starts(lambda_runtime)
-    correct_state_machines(stepfunctions)
+    machines_by_token: dict[str, str] = {}
+    correct_state_machines(stepfunctions, machines_by_token)
+    correct_permissions(iam_actions, machines_by_token)
     correct_resources(scheduler, provisioners)
     sys.argv = ["ministack"]
     run_ministack()
