@@ -1,7 +1,10 @@
-"""The stack of a test session: one for `tests/workflow` and `tests/e2e`, started when first used."""
+"""The stack of a test session: for `tests/workflow` and `tests/e2e`, when first used."""
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -27,14 +30,27 @@ def deployment() -> Iterator[Deployment]:
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.fail("the stack is shared by the tests: run tests/workflow and tests/e2e without -n")
-    embedded.stop(STATE_DIRECTORY, quiet=True)
-    try:
-        info = embedded.start(
-            STATE_DIRECTORY,
-            ministack_environment=SWITCHES,
-            stack_name="agentruns-test",
-            quiet=True,
-        )
-        yield Deployment(info=info, state=StateDirectory(STATE_DIRECTORY))
-    finally:
-        embedded.stop(STATE_DIRECTORY, quiet=True)
+    with _own_state_directory() as directory:
+        embedded.stop(directory, quiet=True)
+        try:
+            info = embedded.start(
+                directory,
+                ministack_environment=SWITCHES,
+                stack_name="agentruns-test",
+                quiet=True,
+            )
+            yield Deployment(info=info, state=StateDirectory(directory))
+        finally:
+            embedded.stop(directory, quiet=True)
+
+
+@contextmanager
+def _own_state_directory() -> Iterator[Path]:
+    """The usual one (`make test` ends what is left there), or another while a session has it."""
+    STATE_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (STATE_DIRECTORY / "session.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield STATE_DIRECTORY
+        except BlockingIOError:
+            yield STATE_DIRECTORY.with_name(f"{STATE_DIRECTORY.name}-{os.getpid()}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from agentruns.errors import StoreConflict
 from agentruns.ids import execution_name
 from agentruns.model import ActivityRecord, Event, Run
 from agentruns.store.activities import DynamoDbActivityStore
@@ -138,7 +139,7 @@ class Deployment:
         is_reached: Callable[[ActivityRecord], bool],
         seconds: float = PATIENCE_SECONDS,
     ) -> ActivityRecord:
-        """The record as soon as it is as wanted. Fails the test with what it was, if it never is."""
+        """The record as soon as it is as wanted; where it never is, the test fails with it."""
         give_up_at = time.monotonic() + seconds
         while not is_reached(record := self.record(activity_id)):
             if time.monotonic() > give_up_at:
@@ -147,12 +148,19 @@ class Deployment:
         return record
 
     def wait_for_end(self, activity_id: str, seconds: float = PATIENCE_SECONDS) -> ActivityRecord:
-        return self.wait_for(activity_id, lambda record: record.activity.status.is_terminal, seconds)
+        return self.wait_for(
+            activity_id, lambda record: record.activity.status.is_terminal, seconds
+        )
 
     def let_time_pass(self, activity_id: str) -> Run:
         """The sweeper's time to look at the run has come: its row says so."""
         past = datetime.now(UTC) - timedelta(seconds=1)
-        return self.store.save_run(replace(self.record(activity_id).current_run, due_at=past))
+        while True:
+            try:
+                run = self.record(activity_id).current_run
+                return self.store.save_run(replace(run, due_at=past))
+            except StoreConflict:  # a worker was faster
+                continue
 
     def sweep(self) -> dict[str, int]:
         """One tick, now. The deployed minute tick goes on beside it."""
@@ -210,6 +218,10 @@ class Deployment:
         if service not in self._clients:
             self._clients[service] = embedded.client(self.info, service)
         return self._clients[service]
+
+
+def has_ended(record: ActivityRecord) -> bool:
+    return record.activity.status.is_terminal
 
 
 def is_parked(record: ActivityRecord) -> bool:
