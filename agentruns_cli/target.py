@@ -68,11 +68,11 @@ def resolve_target(surroundings: Surroundings, *, api_url: str | None, stack: st
     if api_url:
         return _from_url(api_url, surroundings, origin="--api-url")
     if stack:
-        return _from_cloudformation(stack)
+        return _from_cloudformation(stack, environment)
     if url := environment.get(API_URL_VARIABLE):
         return _from_url(url, surroundings, origin=API_URL_VARIABLE)
     if name := environment.get(STACK_VARIABLE):
-        return _from_cloudformation(name)
+        return _from_cloudformation(name, environment)
     if state_directory := environment.get(STATE_DIRECTORY_VARIABLE):
         return _from_stack_file(Path(state_directory) / STACK_FILE.name)
     if path := find_stack_file(surroundings.directory):
@@ -121,16 +121,20 @@ def _from_stack_file(path: Path) -> Target:
     )
 
 
-def _from_cloudformation(stack: str) -> Target:
+def _from_cloudformation(stack: str, environment: Mapping[str, str]) -> Target:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     origin = f"stack {stack}"
     try:
-        outputs = _stack_outputs(boto3.client("cloudformation").describe_stacks(StackName=stack))
+        # the AWS CLI reads AWS_REGION, boto3 does not
+        region = environment.get("AWS_REGION")
+        cloudformation = boto3.client("cloudformation", region_name=region)
+        outputs = _stack_outputs(cloudformation.describe_stacks(StackName=stack))
         url = _output(outputs, "ApiUrl", stack)
         secret_id = _output(outputs, "OperatorKeySecretArn", stack)
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)
+        secrets = boto3.client("secretsmanager", region_name=region)
+        secret = secrets.get_secret_value(SecretId=secret_id)
     except ClientError as error:
         raise _aws_refusal(error.response.get("Error", {}), stack) from error
     except BotoCoreError as error:

@@ -31,9 +31,14 @@ class Aws:
     def __init__(self) -> None:
         names = ("cloudformation", "secretsmanager")
         self.clients = {name: a_client(name) for name in names}
+        self.regions_asked_for: list[str | None] = []
         self._stubbers = {name: Stubber(client) for name, client in self.clients.items()}
         for stubber in self._stubbers.values():
             stubber.activate()
+
+    def client(self, name: str, region_name: str | None = None) -> Any:
+        self.regions_asked_for.append(region_name)
+        return self.clients[name]
 
     def holds_stack(self, outputs: dict[str, str], secret: str = SECRET) -> None:
         stack = {
@@ -77,7 +82,7 @@ def write_stack_file(directory: Path, content: object) -> Path:
 @pytest.fixture
 def aws(monkeypatch):
     aws = Aws()
-    monkeypatch.setattr(boto3, "client", aws.clients.__getitem__)
+    monkeypatch.setattr(boto3, "client", aws.client)
     return aws
 
 
@@ -300,3 +305,12 @@ def test_a_state_directory_of_its_own_comes_before_the_nearest_one(tmp_path):
     found = resolve_target(surroundings, api_url=None, stack=None)
 
     assert (found.api_url, found.operator_key) == ("http://127.0.0.1:2", "named")
+
+
+def test_the_region_of_the_aws_command_is_ours_too(aws, tmp_path):
+    aws.holds_stack(OUTPUTS)
+
+    surroundings = surroundings_at(tmp_path, AWS_REGION="eu-west-1")
+    resolve_target(surroundings, api_url=None, stack="prod")
+
+    assert aws.regions_asked_for == ["eu-west-1", "eu-west-1"]
