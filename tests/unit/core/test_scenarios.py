@@ -224,7 +224,7 @@ def test_a_schedule_that_fires_twice_for_one_occurrence_runs_once():
     )
     driver = Driver(world)
     for name in ("first", "second"):
-        driver.start(name, {"schedule": "nightly", "occurrence": "e-1"})
+        driver.start(name, {"tenant": TENANT, "schedule": "nightly", "occurrence": "e-1"})
     driver.run()
     assert 1 == len(world.leena.executes)
     ends = {arn.rsplit(":", 1)[1]: visited[-1] for arn, visited in driver.visits.items()}
