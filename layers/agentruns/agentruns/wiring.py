@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 LEENA_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
 """What a function that calls Leena AI needs."""
 
+CALL_DEADLINE_SECONDS = 20.0
+CHECK_DEADLINE_SECONDS = 9.0
+"""Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -44,14 +48,13 @@ def now() -> datetime:
 def open_run() -> OpenRun:
     from agentruns.runs import OpenRun
 
-    settings = Settings.load("table_name", "state_machine_arn", "event_tenant", *POLL_SETTINGS)
+    settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return OpenRun(
         activities=_activities(),
         schedules=_schedules(),
         accept_activity=accept_activity(),
         clock=now,
         policy=settings.poll_policy,
-        schedule_tenant=settings.event_tenant,
     )
 
 
@@ -204,7 +207,7 @@ def operator_api() -> LambdaApp:
                 connections=connections,
                 secrets=secrets,
                 secret_prefix=settings.secret_prefix,
-                leena=leena_api,
+                leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
             ),
             connections=connections,
             store_agent=StoreAgent(agents=agents, connections=connections, clock=now),
@@ -248,12 +251,13 @@ def accept_activity() -> AcceptActivity:
 
 
 @functools.cache
-def leena_api() -> LeenaApi:
+def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
     from agentruns.adapters.http import JsonHttp
     from agentruns.adapters.leena import LeenaHttpApi
 
     allow = Settings.load("allow_private_networks").allows_private_networks
-    return LeenaHttpApi(JsonHttp(allow_private_networks=allow, clock=now))
+    http = JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
+    return LeenaHttpApi(http)
 
 
 @functools.cache

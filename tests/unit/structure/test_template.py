@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from agentruns.adapters.http import DEADLINE_SECONDS
+from agentruns.adapters.http import CONNECT_SECONDS, DEADLINE_SECONDS
 from agentruns.tokens import PATIENCE_SECONDS
+from agentruns.wiring import CALL_DEADLINE_SECONDS, CHECK_DEADLINE_SECONDS
 from tests.unit.structure.project import (
     FUNCTION_NAMES,
     FUNCTIONS,
@@ -228,7 +229,14 @@ def test_workers_outlive_a_token_and_two_calls():
 
 def test_the_api_answers_before_the_gateway_does():
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: 29 s."""
-    assert function_properties("operator_api")["Timeout"] < 29
+    timeout = function_properties("operator_api")["Timeout"]
+
+    assert timeout < 29
+    assert timeout > 2 * (CONNECT_SECONDS + CHECK_DEADLINE_SECONDS)
+
+
+def test_workers_call_with_the_adapter_s_own_deadline():
+    assert DEADLINE_SECONDS == CALL_DEADLINE_SECONDS
 
 
 @pytest.mark.parametrize("name", INVOKED_ASYNCHRONOUSLY)
