@@ -69,7 +69,7 @@ def test_a_refusal_ends_the_run_with_its_code_and_is_not_retried(refusal):
         world.execute_aop(task)
     step = world.settle_run(task, error=type(refusal).__name__, cause=str(refusal))
     run = world.run(task)
-    assert ("end_failed", refusal.code) == (step.next_step, step.problem.code)
+    assert ("end_failed", refusal.code) == (step.next_step, step.to_json()["error"])
     assert (RunStatus.FAILED, ["start"]) == (run.status, [e.source for e in run.evidence])
     assert str(refusal) == run.error.message
     check_invariants(world, task.activity_id)

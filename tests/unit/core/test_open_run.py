@@ -22,7 +22,13 @@ def open_run(world, activity_id, execution_arn="arn-1", generation=1):
 
 def scheduled(world, occurrence="e-1", execution_arn="arn-1", schedule="nightly"):
     return world.open_run(
-        {"schedule": schedule, "occurrence": occurrence, "execution_arn": execution_arn}
+        {
+            "tenant": TENANT,
+            "tenant": TENANT,
+            "schedule": schedule,
+            "occurrence": occurrence,
+            "execution_arn": execution_arn,
+        }
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,7 @@ class TestPark:
         assert world.run(task).callback_token is None
 
     def test_an_end_between_the_reading_and_the_writing_wakes_it_too(self):
-        conflicts = []
+        conflicts: list[Any] = []
 
         def wrap(name, port):
             if name != "activities":
@@ -319,7 +320,8 @@ class TestSweep:
     def test_two_at_once_wake_and_start_once(self, world):
         task = world.parked()
         world.clock.set(world.run(task).due_at)
-        answer, looks = world.leena.read_status, []
+        answer = world.leena.read_status
+        looks: list[None] = []
 
         def read_status(*args):
             looks.append(None)

@@ -8,6 +8,7 @@ import logging
 import pickle
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -137,10 +138,11 @@ class TestStatuses:
             require_run_transition("run", before, after)
 
     def test_every_status_is_reached_from_the_first(self):
-        for table, first in (
+        tables: list[tuple[Any, Any]] = [
             (RUN_TRANSITIONS, RunStatus.PENDING),
             (ACTIVITY_TRANSITIONS, ActivityStatus.QUEUED),
-        ):
+        ]
+        for table, first in tables:
             reached, new = {first}, {first}
             while new:
                 new = {after for status in new for after in table[status]} - reached
