@@ -27,7 +27,10 @@ def test_the_sums_are_right():
 
 
 def test_transitions_are_the_planners():
-    assert PER_RUN["state transitions"] == (HOUR.transitions, DOLLARS_PER_TRANSITION)
+    amount, price = PER_RUN["state transitions"]
+
+    assert amount == HOUR.transitions
+    assert price == DOLLARS_PER_TRANSITION
     assert worst_case(POLICY, 300).transitions == HOUR.transitions
     assert worst_case(POLICY, 30 * 86_400).transitions == HOUR.transitions
     assert f"({HOUR.transitions} transitions is what the planner computes" in COSTS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.docs.pages import CHECKOUT, all_pages, anchors, links
@@ -39,3 +41,14 @@ def test_every_page_is_reached_from_the_readme():
     missing = {str(page.relative_to(CHECKOUT)) for page in all_pages() if page not in reached}
 
     assert missing == set()
+
+
+PATH = re.compile(r"(?<![\w/.])(?:tests|local|docs|layers|functions|events|requirements)/[\w./*-]+")
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_paths_in_code_words_exist(page):
+    words = re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
+    paths = [path for word in words for path in PATH.findall(word)]
+
+    assert [path for path in paths if not list(CHECKOUT.glob(path.rstrip("/.")))] == []

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import tomllib
 from typing import Any, cast
 
 import pytest
@@ -154,6 +156,17 @@ def test_the_statuses_are_all_there():
     assert set(code_words(runs[1])) == {status.value for status in RunStatus}
 
 
+def test_without_a_key_nothing_is_told_before_401():
+    api = Api()
+    for method, path, body in (
+        ("GET", "/v1/nowhere", None),
+        ("DELETE", "/v1/agents", None),
+        ("POST", "/v1/activities", {"wrong": 1}),
+    ):
+        assert api.call(method, path, body).status in {404, 405, 422}
+        assert api.call(method, path, body, key=None).status == 401
+
+
 # ---- examples
 
 
@@ -270,7 +283,7 @@ def test_the_ticket_becomes_an_activity_by_the_rule_of_the_template():
 def test_the_input_of_a_schedule_is_the_exact_one():
     shown = json.loads(labelled(TRIGGERS, "scheduler_input=nightly"))
 
-    assert shown == json.loads(scheduler_input("nightly"))
+    assert shown == json.loads(scheduler_input("default", "nightly"))
 
 
 def test_event_files_that_pages_name_exist():
@@ -312,6 +325,18 @@ def test_parameters_in_commands_exist():
             names = {word.partition("=")[0] for word in shlex.split(overrides)}
             assert names
             assert names <= TEMPLATE["Parameters"].keys(), f"{name}: {names}"
+
+
+def test_only_production_asks_before_it_changes_anything():
+    config = tomllib.loads(read_page("samconfig.toml"))
+    asks = {
+        name: config[name]["deploy"]["parameters"]["confirm_changeset"]
+        for name in config
+        if name not in {"version", "local"}
+    }
+
+    assert asks == {"default": False, "prod": True}
+    assert "The second shows the change set and asks" in DEPLOY
 
 
 def test_the_functions_and_queues_that_pages_name_exist():
@@ -415,6 +440,46 @@ def test_make_targets_in_examples_exist():
         commands += re.findall(r"`(make[^`]*)`", page)
         named = {line.split()[1] for line in commands if re.match(r"make \w", line)}
         assert named <= targets, name
+
+
+def shell_blocks() -> list[tuple[str, str]]:
+    pages = ("README.md", "CONTRIBUTING.md", "docs/deploy.md", "docs/triggers.md")
+    blocks = [(name, block) for name in pages for block in code_blocks(read_page(name))]
+    return [(name, block.text) for name, block in blocks if block.language in {"sh", "bash"}]
+
+
+@pytest.mark.parametrize(("page", "text"), shell_blocks())
+def test_shell_blocks_are_shell(page, text):
+    parsed = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+
+    assert (parsed.returncode, parsed.stderr) == (0, "")
+
+
+def sam_commands() -> dict[str, set[str]]:
+    """The options that pages use, by subcommand."""
+    lines = [line for _, text in shell_blocks() for line in text.replace("&&", "\n").splitlines()]
+    lines += re.findall(r"`(sam [^`]+)`", README + DEPLOY)
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        command = re.sub(r"^\s*([A-Z_]+=\S+\s+)*", "", line)
+        if not command.startswith("sam "):
+            continue
+        words = shlex.split(command)
+        names = words[1:3] if words[1] in {"remote", "list"} else words[1:2]
+        options = {word for word in words[2:] if word.startswith("--")}
+        found.setdefault(" ".join(names), set()).update(options)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", sorted(sam_commands()))
+def test_sam_has_the_options_that_pages_use(command):
+    sam = CHECKOUT / ".venvs" / "sam" / "bin" / "sam"
+    shown = subprocess.run(
+        [str(sam), *command.split(), "--help"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert {option for option in sam_commands()[command] if option not in shown} == set()
 
 
 def test_the_order_of_the_readme():
