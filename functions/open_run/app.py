@@ -9,7 +9,7 @@ from agentruns import telemetry, wiring
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """`{tenant, activity_id, generation, execution_arn}` or `{schedule, occurrence,
+    """`{tenant, activity_id, generation, execution_arn}` or `{tenant, schedule, occurrence,
     execution_arn}` to a Step; raises NotFound and what AcceptActivity refuses."""
     telemetry.begin_invocation(
         context, activity_id=event.get("activity_id"), schedule=event.get("schedule")

@@ -105,7 +105,6 @@ class World:
         self.open_run = OpenRun(
             schedules=wrap("schedules", self.schedules),
             accept_activity=self.accept_activity,
-            schedule_tenant=TENANT,
             **planned,
         )
         self.mint_token = MintToken(**with_token)

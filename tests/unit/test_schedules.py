@@ -40,7 +40,8 @@ def store_schedule(clock: FakeClock) -> StoreSchedule:
 
 
 def test_the_input_holds_the_name_and_the_placeholder_only():
-    assert json.loads(scheduler_input("nightly")) == {
+    assert json.loads(scheduler_input("default", "nightly")) == {
+        "tenant": "default",
         "schedule": "nightly",
         "occurrence": "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>",
     }

@@ -47,18 +47,17 @@ class OpenRun:
     accept_activity: AcceptActivity
     clock: Clock
     policy: PollPolicy
-    schedule_tenant: str
 
     def __call__(self, event: Mapping[str, Any]) -> Step:
         """`event`: `{tenant, activity_id, generation, execution_arn}` or
-        `{schedule, occurrence, execution_arn}`. ActivityNotFound; ScheduleNotFound; what
+        `{tenant, schedule, occurrence, execution_arn}`. ActivityNotFound; ScheduleNotFound; what
         AcceptActivity refuses."""
-        execution_arn = str(event["execution_arn"])
+        tenant, execution_arn = str(event["tenant"]), str(event["execution_arn"])
         if "schedule" in event:
-            tenant, generation = self.schedule_tenant, 1
-            activity_id = self._accept_scheduled(event, execution_arn)
+            generation = 1
+            activity_id = self._accept_scheduled(tenant, event, execution_arn)
         else:
-            tenant, generation = str(event["tenant"]), int(event["generation"])
+            generation = int(event["generation"])
             activity_id = str(event["activity_id"])
         is_ours = True
 
@@ -76,10 +75,10 @@ class OpenRun:
             return step(record, NextStep.END_DUPLICATE)
         return route(record, self.clock(), self.policy)
 
-    def _accept_scheduled(self, event: Mapping[str, Any], execution_arn: str) -> str:
-        schedule = self.schedules.get(self.schedule_tenant, str(event["schedule"]))
+    def _accept_scheduled(self, tenant: str, event: Mapping[str, Any], execution_arn: str) -> str:
+        schedule = self.schedules.get(tenant, str(event["schedule"]))
         accepted = self.accept_activity(
-            self.schedule_tenant,
+            tenant,
             schedule.request,
             trigger=Trigger.SCHEDULE,
             idempotency_key=f"{schedule.name}:{event['occurrence']}",

@@ -27,9 +27,11 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context
 logger = logging.getLogger(__name__)
 
 
-def scheduler_input(name: str) -> str:
+def scheduler_input(tenant: str, name: str) -> str:
     """The exact text for the Input of an EventBridge Scheduler target."""
-    return json.dumps({"schedule": name, "occurrence": OCCURRENCE}, separators=(",", ":"))
+    return json.dumps(
+        {"tenant": tenant, "schedule": name, "occurrence": OCCURRENCE}, separators=(",", ":")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,10 @@ def forget_what_was_built(module: ModuleType) -> None:
 def own_logging() -> Iterator[None]:
     """The first invocation makes the logger's lines JSON; the other tests have theirs back."""
     logger = logging.getLogger("agentruns")
+    for mark in ("init", "powertools_handler"):  # another test's invocation made it JSON before
+        vars(logger).pop(mark, None)
     before = {**vars(logger), "handlers": logger.handlers[:], "filters": logger.filters[:]}
+    forget_what_was_built(telemetry)
     yield
     vars(logger).clear()
     vars(logger).update(before)

@@ -38,7 +38,6 @@ class Workers:
         self._open_run = OpenRun(
             schedules=api.schedules,
             accept_activity=api.services.accept_activity,
-            schedule_tenant="default",
             **planned,
         )
         self._execute_aop = ExecuteAop(**calling)

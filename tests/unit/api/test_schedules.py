@@ -19,7 +19,7 @@ def test_put_answers_what_to_put_into_the_scheduler(ready: Api):
         "name": "nightly",
         "activity": {**ACTIVITY, "priority": "normal"},
         "scheduler_input": (
-            '{"schedule":"nightly","occurrence":"<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"}'
+            '{"tenant":"default","schedule":"nightly","occurrence":"<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"}'
         ),
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",

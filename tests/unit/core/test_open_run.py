@@ -24,7 +24,6 @@ def scheduled(world, occurrence="e-1", execution_arn="arn-1", schedule="nightly"
     return world.open_run(
         {
             "tenant": TENANT,
-            "tenant": TENANT,
             "schedule": schedule,
             "occurrence": occurrence,
             "execution_arn": execution_arn,

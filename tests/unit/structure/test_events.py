@@ -104,7 +104,6 @@ def world(monkeypatch):
     """The run of the event files, stored; the builders give the fakes' use cases."""
     world = World()
     world.connections.put(replace(CONNECTION, tenant=TENANT))
-    world.open_run = replace(world.open_run, schedule_tenant=TENANT)
     request = ActivityRequest(adapter=ADAPTER, message="nightly report")
     world.schedules.put(
         Schedule(tenant=TENANT, name="nightly", request=request, created_at=NOON, updated_at=NOON)

@@ -291,7 +291,7 @@ def test_open_run_is_given_what_the_execution_was_started_with():
         return parsed.evaluate({"states": {"input": given, "context": execution}})
 
     by_ids = {"tenant": "default", "activity_id": "act_1", "generation": 2}
-    scheduled = {"schedule": "nightly", "occurrence": "11-22"}
+    scheduled = {"tenant": "default", "schedule": "nightly", "occurrence": "11-22"}
     for given in (by_ids, scheduled):
         assert payload(given | {"body": "secret"}) == given | {"execution_arn": "arn:execution"}
 

@@ -25,7 +25,7 @@ class ScheduleAnswer(Answer):
         str,
         Field(
             description="The exact Input for an EventBridge Scheduler target.",
-            examples=[scheduler_input("nightly")],
+            examples=[scheduler_input("default", "nightly")],
         ),
     ]
     created_at: Moment
@@ -36,7 +36,7 @@ class ScheduleAnswer(Answer):
         return cls(
             name=schedule.name,
             activity=_body_of(schedule.request),
-            scheduler_input=scheduler_input(schedule.name),
+            scheduler_input=scheduler_input(schedule.tenant, schedule.name),
             created_at=schedule.created_at,
             updated_at=schedule.updated_at,
         )
