@@ -1,0 +1,208 @@
+"""A run whose next look is a minute away: the execution waits on its callback token."""
+
+import json
+
+import pytest
+
+from agentruns.polling import (
+    EVENTS_OUTSIDE_THE_LOOP,
+    EVENTS_PER_PARK,
+    EVENTS_PER_POLL,
+    TRANSITIONS_OUTSIDE_THE_LOOP,
+    TRANSITIONS_PER_PARK,
+    TRANSITIONS_PER_POLL,
+    PollPolicy,
+    worst_case,
+)
+from agentruns.statuses import ActivityStatus, RunStatus
+from local.leena_emulator import LeenaEmulator
+from tests.deployment import Deployment, is_parked, starts_of
+from tests.workflow.scenarios import Phases, Scenario, start_all
+
+pytestmark = pytest.mark.stack
+
+ASKS_FOR_TWO_MINUTES = {
+    "operation": "status",
+    "kind": "status",
+    "status": 429,
+    "headers": {"Retry-After": "120"},
+    "times": 1,
+}
+"""The first look is answered with this, so that the next one is planned beyond the loop."""
+
+POLICY_ON_AWS = PollPolicy()
+HOUR_SECONDS = 3600.0
+WORST = worst_case(POLICY_ON_AWS, HOUR_SECONDS)
+
+IN_PROGRESS_AT_THE_SWEEP: Phases = [("in_progress", 2), ("completed", None)]
+SCENARIOS = {
+    "parked-until-completed": Scenario(phases=[("completed", None)], faults=[ASKS_FOR_TWO_MINUTES]),
+    "parked-then-looked-at-closely": Scenario(
+        phases=IN_PROGRESS_AT_THE_SWEEP, faults=[ASKS_FOR_TWO_MINUTES]
+    ),
+    "parked-twice": Scenario(
+        phases=[("completed", None)], faults=[{**ASKS_FOR_TWO_MINUTES, "times": 2}]
+    ),
+    "parked-and-forgotten": Scenario(
+        phases=IN_PROGRESS_AT_THE_SWEEP, faults=[ASKS_FOR_TWO_MINUTES]
+    ),
+    "parked-and-cancelled": Scenario(phases=[("in_progress", None)], faults=[ASKS_FOR_TWO_MINUTES]),
+    "parked-and-refused": Scenario(phases=[("in_progress", None)], faults=[ASKS_FOR_TWO_MINUTES]),
+    "counted": Scenario(phases=[("in_progress", 3), ("completed", None)]),
+    # the first look parks it, the sweeper's finds it in progress, the last one finds it completed
+    "counted-at-worst": Scenario(
+        phases=[("in_progress", WORST.polls_in_loop - 1), ("completed", None)],
+        faults=[ASKS_FOR_TWO_MINUTES],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def activity_ids(deployment: Deployment, leena: LeenaEmulator) -> dict[str, str]:
+    return start_all(deployment, leena, SCENARIOS)
+
+
+@pytest.fixture
+def parked(deployment: Deployment, activity_ids: dict[str, str]):
+    def parked(scenario: str) -> tuple[str, str]:
+        """The activity and its execution, which waits in ParkRun."""
+        activity_id = activity_ids[scenario]
+        record = deployment.wait_for(activity_id, is_parked)
+        assert record.current_run.next_check_at is not None
+        assert record.current_run.due_at == record.current_run.next_check_at
+        arn = deployment.execution_arn(activity_id)
+        deployment.wait_for_state(arn, "ParkRun")
+        return activity_id, arn
+
+    return parked
+
+
+def test_the_sweeper_finds_the_end_and_wakes_the_execution(
+    deployment: Deployment, leena: LeenaEmulator, parked
+):
+    activity_id, arn = parked("parked-until-completed")
+    deployment.let_time_pass(activity_id)
+    assert 1 <= deployment.sweep()["woken"]
+    record = deployment.wait_for_end(activity_id)
+    assert ActivityStatus.DONE is record.activity.status
+    assert (2, 1) == (record.current_run.polls, len(starts_of(leena, record)))
+    execution = deployment.execution(arn)
+    assert ["ParkRun", "ChooseNextStep", "SettleRun", "ChooseNextStep", "ActivityDone"] == (
+        execution.states[-5:]
+    )
+
+
+def test_a_run_that_wants_a_closer_look_is_woken_into_the_loop(
+    deployment: Deployment, leena: LeenaEmulator, parked
+):
+    activity_id, arn = parked("parked-then-looked-at-closely")
+    deployment.let_time_pass(activity_id)
+    deployment.sweep()
+    record = deployment.wait_for_end(activity_id)
+    assert ActivityStatus.DONE is record.activity.status
+    execution = deployment.execution(arn)
+    after_parking = execution.states[execution.states.index("ParkRun") :]
+    assert ["ParkRun", "ChooseNextStep", "WaitBeforeCheck", "CheckAop"] == after_parking[:4]
+
+
+def test_a_look_that_changes_nothing_leaves_the_execution_parked(deployment: Deployment, parked):
+    activity_id, arn = parked("parked-twice")
+    transitions = len(deployment.execution(arn, ended=False).states)
+    deployment.let_time_pass(activity_id)
+    assert 1 <= deployment.sweep()["still_parked"]
+    record = deployment.record(activity_id)
+    assert is_parked(record)
+    assert (2, 2) == (record.current_run.polls, record.current_run.failed_checks)
+    assert transitions == len(deployment.execution(arn, ended=False).states)
+    deployment.let_time_pass(activity_id)
+    deployment.sweep()
+    assert ActivityStatus.DONE is deployment.wait_for_end(activity_id).activity.status
+
+
+def test_an_execution_that_nobody_wakes_times_out_into_the_loop(
+    deployment: Deployment, leena: LeenaEmulator, parked
+):
+    """The task's own limit is 15 minutes past the deadline: its error is sent here instead."""
+    activity_id, arn = parked("parked-and-forgotten")
+    token = deployment.record(activity_id).current_run.callback_token
+    deployment.aws("stepfunctions").send_task_failure(taskToken=token, error="States.Timeout")
+    record = deployment.wait_for_end(activity_id)
+    assert ActivityStatus.DONE is record.activity.status
+    assert 1 == len(starts_of(leena, record))
+    states = deployment.execution(arn).states
+    assert "CheckAop" == states[states.index("ParkRun") + 1]
+
+
+def test_a_parked_run_can_be_cancelled(deployment: Deployment, leena: LeenaEmulator, parked):
+    activity_id, arn = parked("parked-and-cancelled")
+    answer = deployment.call("POST", f"/v1/activities/{activity_id}/cancel", {})
+    assert answer["provider_stopped"] is False
+    assert "cancel_unsupported" in answer["detail"]
+    record = deployment.wait_for_end(activity_id)
+    assert ActivityStatus.CANCELLED is record.activity.status
+    assert record.current_run.callback_token is None
+    assert "ABORTED" == deployment.execution(arn).status
+
+
+def test_a_refusal_that_the_sweeper_meets_ends_the_run(
+    deployment: Deployment, leena: LeenaEmulator, parked
+):
+    activity_id, arn = parked("parked-and-refused")
+    leena.add_fault(
+        operation="status", kind="status", status=403, times=1, aop_id="parked-and-refused"
+    )
+    deployment.let_time_pass(activity_id)
+    deployment.sweep()
+    record = deployment.wait_for_end(activity_id)
+    assert (ActivityStatus.FAILED, RunStatus.FAILED) == (
+        record.activity.status,
+        record.current_run.status,
+    )
+    execution = deployment.execution(arn)
+    assert ("FAILED", "scope_missing") == (execution.status, execution.error)
+
+
+def test_what_a_poll_costs_is_what_the_planner_says(deployment: Deployment, activity_ids):
+    activity_id = activity_ids["counted"]
+    polls = deployment.wait_for_end(activity_id).current_run.polls
+    execution = deployment.execution(deployment.execution_arn(activity_id))
+    assert 4 == polls == execution.states.count("CheckAop")
+    assert TRANSITIONS_OUTSIDE_THE_LOOP + TRANSITIONS_PER_POLL * polls == len(execution.states)
+    assert EVENTS_OUTSIDE_THE_LOOP + EVENTS_PER_POLL * polls == execution.history_events_on_aws
+
+
+def test_the_worst_case_that_the_planner_prints_is_what_is_counted(
+    deployment: Deployment, leena: LeenaEmulator, parked
+):
+    """As many looks in the loop as an hour's run has on AWS, and a parking."""
+    activity_id, arn = parked("counted-at-worst")
+    deployment.let_time_pass(activity_id)
+    deployment.sweep()
+    deployment.wait_for_end(activity_id)
+    execution = deployment.execution(arn)
+    assert WORST.polls_in_loop == execution.states.count("CheckAop")
+    assert WORST.transitions == len(execution.states)
+    assert WORST.history_events == execution.history_events_on_aws
+    assert (
+        TRANSITIONS_OUTSIDE_THE_LOOP
+        + TRANSITIONS_PER_POLL * WORST.polls_in_loop
+        + TRANSITIONS_PER_PARK
+        == WORST.transitions
+    )
+    assert EVENTS_PER_PARK + EVENTS_OUTSIDE_THE_LOOP < WORST.history_events
+
+
+def test_no_run_of_any_length_costs_more(deployment: Deployment):
+    month = worst_case(POLICY_ON_AWS, 30 * 86_400.0)
+    assert month.transitions <= 60
+    assert month.history_events <= 250
+    assert month.transitions == WORST.transitions
+
+
+def test_state_carries_ids_only(deployment: Deployment, activity_ids):
+    execution = deployment.execution(deployment.execution_arn(activity_ids["counted"]))
+    for event in execution.events:
+        for details in event.values():
+            if isinstance(details, dict) and "input" in details:
+                assert len(details["input"]) <= 2048
+                assert "message_to_start" not in json.dumps(details)
