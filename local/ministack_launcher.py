@@ -20,7 +20,9 @@ imports nothing of this project. What MiniStack 1.5.33 does, and what is put rig
 10. cold starts at once are not limited, so that a burst of them starves the invocations that run
    (here a few per core start at a time, the others wait; what they do stays as concurrent);
 11. with `AUTH=true` a callback (`SendTaskSuccess` and its like) is granted by the resource `*` only
-   (here, as on AWS, by the state machine whose task waits on the token).
+   (here, as on AWS, by the state machine whose task waits on the token);
+12. a function that an EventBridge rule calls is called once, so that a failed event is lost (here,
+   as every asynchronous call: repeated, then handed to the on-failure destination).
 
 Each correction replaces a text that must be there exactly once. On any other MiniStack it stops
 with a message naming the place: a silent half-correction would be worse than none.
@@ -115,6 +117,14 @@ STREAM_ITEM_FAILURES: Sequence[Replacement] = [
     (
         "result = _execute_function(func_rec, event)\n",
         "result = _result_with_item_failures(_execute_function(func_rec, event))\n",
+    ),
+]
+RULE_TO_FUNCTION: Sequence[Replacement] = [
+    (
+        "threading.Thread(\n"
+        "        target=lambda_svc._execute_function_with_config_scope, args=(exec_record, event),"
+        " daemon=True\n    ).start()\n",
+        "lambda_svc.invoke_async_with_retry(exec_record, event)\n",
     ),
 ]
 SECRET_PUNCTUATION: Sequence[Replacement] = [
@@ -279,6 +289,13 @@ def correct_state_machines(stepfunctions: Any, machines: MutableMapping[str, str
     )
 
 
+def correct_rules(eventbridge: Any) -> None:
+    """A function is called by a rule as asynchronously as AWS does it."""
+    eventbridge._dispatch_to_lambda = recompiled(
+        eventbridge, eventbridge._dispatch_to_lambda, RULE_TO_FUNCTION
+    )
+
+
 def correct_resources(scheduler: Any, provisioners: Any) -> None:
     """Schedules fill their context attributes in, and generated secrets keep to their alphabet."""
     scheduler._target_with_context = target_with_context
@@ -293,7 +310,7 @@ def main() -> None:
     """Correct the installed MiniStack, then run it in this process until it is ended."""
     from ministack.app import main as run_ministack
     from ministack.core import iam_actions, lambda_runtime
-    from ministack.services import lambda_svc, scheduler, stepfunctions
+    from ministack.services import eventbridge, lambda_svc, scheduler, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     correct_functions(lambda_runtime, lambda_svc)
@@ -301,6 +318,7 @@ def main() -> None:
     machines_by_token: dict[str, str] = {}
     correct_state_machines(stepfunctions, machines_by_token)
     correct_permissions(iam_actions, machines_by_token)
+    correct_rules(eventbridge)
     correct_resources(scheduler, provisioners)
     sys.argv = ["ministack"]
     run_ministack()

@@ -26,12 +26,13 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import ministack_launcher as launcher
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import lambda_svc, scheduler, stepfunctions
+from ministack.services import eventbridge, lambda_svc, scheduler, stepfunctions
 from ministack.services.cloudformation import provisioners
 launcher.correct_functions(lambda_runtime, lambda_svc)
 launcher.correct_cold_starts(lambda_runtime)
 launcher.correct_state_machines(stepfunctions, {})
 launcher.correct_permissions(iam_actions, {})
+launcher.correct_rules(eventbridge)
 launcher.correct_resources(scheduler, provisioners)
 """
 
