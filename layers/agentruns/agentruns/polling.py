@@ -20,6 +20,9 @@ MAX_POLLS_IN_LOOP = 100
 """After so many the run is parked whatever its wait: a policy with a cap below a minute would
 otherwise loop until the deadline, 9 history events a poll, and an execution ends at 25,000."""
 
+SHORTEST_PARK_SECONDS = 900.0
+"""A parked execution waits at least this long before it looks for itself."""
+
 MAX_RETRY_AFTER_SECONDS = 300.0
 FAILED_CHECK_BACKOFF_SECONDS = 5.0
 """After n failed checks in a row at least 5 x 2^(n-1) seconds, up to the cap of the cadence."""
@@ -28,6 +31,8 @@ TRANSITIONS_PER_POLL = 3
 EVENTS_PER_POLL = 9
 TRANSITIONS_PER_PARK = 2
 EVENTS_PER_PARK = 8
+TRANSITIONS_PER_LOOK_BY_ITSELF = 3
+EVENTS_PER_LOOK_BY_ITSELF = 12
 TRANSITIONS_OUTSIDE_THE_LOOP = 9
 EVENTS_OUTSIDE_THE_LOOP = 32
 """Counted from execution histories; the workflow tests hold these numbers to the real ones."""
@@ -61,6 +66,7 @@ class WorstCase:
 
     polls_in_loop: int
     polls_parked: int
+    looks_by_itself: int
     transitions: int
     history_events: int
     dollars: float
@@ -117,12 +123,24 @@ def plan_next_start(
     return max(1, math.ceil(min(wait, max(deadline_in_seconds, 0.0))))
 
 
+def longest_park(*, age_seconds: float, deadline_in_seconds: float) -> int:
+    """Whole seconds after which a parked execution that nobody woke looks for itself.
+
+    The sweeper comes each minute, so this is for when it is dead. A task's time limit cannot be
+    extended and elapses also when all is well: four times the activity's age, it does so half a
+    dozen times in 30 days.
+    """
+    by_itself = max(4 * age_seconds, SHORTEST_PARK_SECONDS)
+    past_deadline = max(deadline_in_seconds, 0.0) + SHORTEST_PARK_SECONDS
+    return math.ceil(min(by_itself, past_deadline))
+
+
 def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
     """What a run costs that is `running` until its deadline: loops, parks, is swept, times out.
 
     Without a first offset: the earlier the first look, the more looks there are.
     """
-    age, in_loop, parked = 0.0, 0, 0
+    age, in_loop, parked, parked_from = 0.0, 0, 0, 0.0
     while age < deadline_seconds:
         plan = plan_next_check(
             status=RunStatus.RUNNING,
@@ -132,6 +150,7 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
             polls=in_loop + parked,
         )
         if plan.park:
+            parked_from = parked_from or age
             parked += 1
             age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
         else:
@@ -139,13 +158,26 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
             age += plan.wait_seconds
     transitions = TRANSITIONS_OUTSIDE_THE_LOOP + in_loop * TRANSITIONS_PER_POLL
     events = EVENTS_OUTSIDE_THE_LOOP + in_loop * EVENTS_PER_POLL
+    looks_by_itself = 0
     if parked:
-        transitions += TRANSITIONS_PER_PARK
-        events += EVENTS_PER_PARK
+        looks_by_itself = _looks_by_itself(parked_from, deadline_seconds)
+        transitions += TRANSITIONS_PER_PARK + looks_by_itself * TRANSITIONS_PER_LOOK_BY_ITSELF
+        events += EVENTS_PER_PARK + looks_by_itself * EVENTS_PER_LOOK_BY_ITSELF
     return WorstCase(
         polls_in_loop=in_loop,
         polls_parked=parked,
+        looks_by_itself=looks_by_itself,
         transitions=transitions,
         history_events=events,
         dollars=transitions * DOLLARS_PER_TRANSITION,
     )
+
+
+def _looks_by_itself(parked_from_seconds: float, deadline_seconds: float) -> int:
+    """Before the deadline, that is: the sweeper ends a run that is still parked there."""
+    looks, age = 0, parked_from_seconds
+    while True:
+        age += longest_park(age_seconds=age, deadline_in_seconds=deadline_seconds - age)
+        if age >= deadline_seconds:
+            return looks
+        looks += 1

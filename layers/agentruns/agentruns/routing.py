@@ -15,14 +15,11 @@ from agentruns.polling import (
     PlannedCheck,
     PollPolicy,
     first_offset_seconds,
+    longest_park,
     plan_next_check,
 )
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep, Step
-
-PARK_SAFETY_SECONDS = 900
-"""A parked execution that nobody woke looks for itself this long after the deadline. Not sooner:
-its time limit cannot be extended, and each look by itself makes its history grow."""
 
 _ENDS = {
     ActivityStatus.DONE: NextStep.END_DONE,
@@ -105,8 +102,12 @@ def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
 
 
 def _park(record: ActivityRecord, now: datetime) -> Step:
-    until_deadline = _seconds_until(record.activity.deadline_at, now)
-    return step(record, NextStep.PARK, park_seconds=until_deadline + PARK_SAFETY_SECONDS)
+    activity = record.activity
+    seconds = longest_park(
+        age_seconds=(now - activity.created_at).total_seconds(),
+        deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
+    )
+    return step(record, NextStep.PARK, park_seconds=seconds)
 
 
 def _seconds_until(at: datetime | None, now: datetime) -> int:

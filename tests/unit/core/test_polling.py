@@ -13,6 +13,7 @@ from agentruns.polling import (
     MAX_RETRY_AFTER_SECONDS,
     PollPolicy,
     first_offset_seconds,
+    longest_park,
     plan_next_check,
     plan_next_start,
     worst_case,
@@ -156,10 +157,12 @@ def test_no_execution_grows_with_time_whatever_the_policy(policy, deadline_secon
     assert worst.dollars == pytest.approx(worst.transitions * 0.000025)
 
 
-def test_the_usual_policy_stays_within_sixty_transitions_and_250_events():
+def test_the_usual_policy_stays_within_75_transitions_and_250_events():
     worst = worst_case(POLICY, 30 * DAY)
-    assert worst.transitions <= 60
+    assert 5 == worst.looks_by_itself
+    assert worst.transitions <= 75
     assert worst.history_events <= 250
+    assert worst_case(POLICY, 3600).transitions <= 60
 
 
 def test_many_polls_park_a_run_for_good():
@@ -172,12 +175,17 @@ def test_many_polls_park_a_run_for_good():
     assert MAX_POLLS_IN_LOOP == world.run(task).polls
 
 
-def test_a_parked_execution_waits_until_the_deadline_and_not_a_quarter_of_an_hour():
+def test_a_parked_execution_looks_for_itself_at_four_times_its_age_and_past_the_deadline():
     world = World(timeout_seconds=30 * DAY)
     task = world.started()
     world.leena.on_read_status("paused")
-    step = world.check_aop(task)
-    assert ("park", 30 * DAY + 900) == (step.next_step, step.park_seconds)
+    assert ("park", 900) == (world.check_aop(task).next_step, world.check_aop(task).park_seconds)
+    world.clock.advance(DAY)
+    assert 4 * DAY == longest_park(age_seconds=DAY, deadline_in_seconds=29 * DAY)
+    assert 4 * DAY <= world.check_aop(task).park_seconds <= 4 * DAY + 1
+    world.clock.advance(28 * DAY)
+    assert DAY + 900 == longest_park(age_seconds=29 * DAY, deadline_in_seconds=DAY)
+    assert DAY <= world.check_aop(task).park_seconds <= DAY + 900
 
 
 def test_the_next_check_and_the_sweepers_look_are_written_down():

@@ -94,7 +94,7 @@ class TestSettle:
     def test_an_unknown_start_is_held_for_a_person(self):
         world, task = unknown()
         step = world.settle_run(task)
-        assert ("park", 86_400 + 900) == (step.next_step, step.park_seconds)
+        assert ("park", 900) == (step.next_step, step.park_seconds)
         assert ActivityStatus.BLOCKED is world.record(task.activity_id).activity.status
         assert "park" == world.settle_run(task).next_step
         assert 1 == world.event_types(task.activity_id).count("ActivityBlocked")
