@@ -1,4 +1,7 @@
-"""The cost table follows from the amounts and prices beside it, and those from the code."""
+"""The figures of what a run costs are those of this checkout, and add up.
+
+`python -m tests.docs.costs` writes them anew.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,18 @@ import re
 
 import pytest
 
-from agentruns.polling import DOLLARS_PER_TRANSITION, PollPolicy, worst_case
+from agentruns.polling import DOLLARS_PER_TRANSITION
+from tests.docs.costs import HOUR, PAGES, POLICY, rewritten
 from tests.docs.pages import read_page, section, table
 
 COSTS = section(read_page("README.md"), "## What it costs")
 PER_RUN = {row[0]: (float(row[1]), float(row[2])) for row in table(COSTS, "per run")}
 PER_MONTH = {row[0]: (float(row[1]), float(row[2])) for row in table(COSTS, "per month")}
-POLICY = PollPolicy()
-HOUR = worst_case(POLICY, 3600)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_figures_are_current(page):
+    assert rewritten(read_page(page)) == read_page(page)
 
 
 def test_the_sums_are_right():
@@ -31,43 +38,31 @@ def test_transitions_are_the_planners():
 
     assert amount == HOUR.transitions
     assert price == DOLLARS_PER_TRANSITION
-    assert worst_case(POLICY, 300).transitions == HOUR.transitions
-    assert worst_case(POLICY, 30 * 86_400).transitions == HOUR.transitions
     assert f"({HOUR.transitions} transitions is what the planner computes" in COSTS
 
 
-def test_lambda_calls_follow_from_the_polls():
-    # OpenRun, MintToken, ExecuteAop, ParkRun, SettleRun; the API; a batch of the stream per event
-    calls = HOUR.polls_in_loop + 5 + 1 + int(PER_RUN["events on the bus"][0])
-
-    assert PER_RUN["Lambda calls"][0] == calls
-    assert PER_RUN["Lambda GB-seconds (arm64)"][0] == pytest.approx(calls * 0.25 * 0.3)
-    assert f"Lambda: {calls} calls of 0.25 GB" in COSTS
-
-
-def test_alarms_and_functions_are_the_templates():
+def test_the_amounts_of_the_template():
     template = read_page("template.yaml")
+    sweep = resource(template, "SweepFunction")
 
     assert PER_MONTH["alarms"][0] == template.count("Type: AWS::CloudWatch::Alarm\n")
     assert PER_MONTH["dashboard"][0] == template.count("Type: AWS::CloudWatch::Dashboard\n")
-    assert PER_MONTH["sweeper: Lambda calls"][0] == 730 * 60
-    sweep = section_of(template, "SweepFunction")
     assert "rate(1 minute)" in sweep
     assert "MemorySize: 512" in sweep
+    assert PER_MONTH["sweeper: Lambda calls"][0] == 730 * 60
     assert PER_MONTH["sweeper: GB-seconds (0.5 GB, 0.2 s assumed)"][0] == 730 * 60 * 0.5 * 0.2
+    assert set(re.findall(r"MemorySize: (\d+)", template)) == {"256", "512"}
 
 
-def section_of(template: str, resource: str) -> str:
-    found = re.search(rf"^  {resource}:\n(.*?)(?=^  \w)", template, re.MULTILINE | re.DOTALL)
+def resource(template: str, name: str) -> str:
+    found = re.search(rf"^  {name}:\n(.*?)(?=^  \w)", template, re.MULTILINE | re.DOTALL)
     assert found
     return found[1]
 
 
 def test_a_parked_hour():
-    write_unit, gb_second = (
-        PER_RUN["DynamoDB write units"][1],
-        PER_RUN["Lambda GB-seconds (arm64)"][1],
-    )
+    write_unit = PER_RUN["DynamoDB write units"][1]
+    gb_second = PER_RUN["Lambda GB-seconds (arm64)"][1]
     dollars = 60 * (3 * write_unit + 0.15 * gb_second)
 
     assert f"= {dollars:.4f} USD" in COSTS
@@ -75,14 +70,7 @@ def test_a_parked_hour():
     assert POLICY.paused_cap_seconds == 15 * 60
 
 
-def test_the_numbers_of_the_decision_to_park():
-    page = read_page("docs/decisions/0007-loop-then-park.md")
-    seconds = {"2 min": 120, "1 h": 3600, "30 days": 30 * 86_400}
-    rows = table(page, "deadline")
+def test_figures_of_another_checkout_are_noticed():
+    page = read_page("README.md")
 
-    assert [row[0] for row in rows] == list(seconds)
-    for deadline, looks, transitions, events, dollars in rows:
-        worst = worst_case(POLICY, seconds[deadline])
-        counted = (worst.polls_in_loop, worst.transitions, worst.history_events)
-        assert (int(looks), int(transitions), int(events)) == counted
-        assert dollars == f"{worst.dollars:.4f}"
+    assert rewritten(page.replace("| state transitions | ", "| state transitions | 1")) == page
