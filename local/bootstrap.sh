@@ -33,6 +33,21 @@ find_python() {
 
 seconds() { date +%s; }
 
+# Two makes at once take turns. A folder is the lock, since flock is not everywhere.
+mkdir -p .venvs
+lock=.venvs/.lock
+until mkdir "$lock" 2>/dev/null; do
+    holder=$(cat "$lock/pid" 2>/dev/null || true)
+    if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
+        rm -rf "$lock" # its holder was killed
+    else
+        sleep 0.2
+    fi
+done
+echo $$ > "$lock/pid"
+trap 'rm -rf "$lock"' EXIT
+trap 'exit 130' INT TERM
+
 # make_environment DIRECTORY LOCK STAMP-TEXT
 make_environment() {
     directory=$1 lock=$2 stamp=$3
