@@ -5,12 +5,15 @@ it (`tests/conftest.py`), and what a test expects of it.
 """
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 
@@ -66,12 +69,22 @@ class Execution:
         return len(self.events) + self.tasks + self.states.count("ParkRun")
 
 
+class Ended(NamedTuple):
+    """A command that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The session's stack."""
 
     info: StackInfo
     state: StateDirectory
+    answers: list[bytes] = field(default_factory=list)
+    """Whatever the API and the command line said in this session."""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     # ---- the operator API -----------------------------------------------------------------------
@@ -91,7 +104,7 @@ class Deployment:
         sent = {"Authorization": f"ApiKey {presented}"} if presented else {}
         if data is not None:
             sent["Content-Type"] = "application/json"
-        return requests.request(
+        answer = requests.request(
             method,
             self.info.api_url + path,
             json=body,
@@ -99,6 +112,8 @@ class Deployment:
             headers={**sent, **(headers or {})},
             timeout=60,
         )
+        self.answers.append(f"{answer.headers}\n\n".encode() + answer.content)
+        return answer
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         """The answer's JSON. Fails the test where it is no success."""
@@ -121,6 +136,34 @@ class Deployment:
         adapter = {"type": "leena_aop", "connection": connection, "aop_id": aop_id}
         accepted = self.call("POST", "/v1/activities", {"adapter": adapter, **body})
         return str(accepted["activity_id"])
+
+    # ---- the command line -----------------------------------------------------------------------
+
+    def begin(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """`agentruns` on this stack, with pipes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "agentruns_cli", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=embedded.CHECKOUT,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": f"{embedded.CHECKOUT}:{embedded.CHECKOUT / 'layers/agentruns'}",
+                embedded.STATE_DIRECTORY_VARIABLE: str(self.state.path),
+                **environment,
+            },
+        )
+
+    def end(self, process: subprocess.Popen[str], stdin: str | None = None) -> Ended:
+        """Let it come to its end by itself."""
+        stdout, stderr = process.communicate(stdin, timeout=PATIENCE_SECONDS)
+        self.answers.extend([stdout.encode(), stderr.encode()])
+        return Ended(process.returncode, stdout, stderr)
+
+    def agentruns(self, *arguments: str, stdin: str | None = None, **environment: str) -> Ended:
+        return self.end(self.begin(*arguments, **environment), stdin)
 
     # ---- what is stored -------------------------------------------------------------------------
 

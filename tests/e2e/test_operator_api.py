@@ -308,7 +308,11 @@ ROUTES = [
 ]
 
 
-@pytest.mark.parametrize("key", ["", "wrong", "ark_0123456789abcdef_" + "A" * 43, "\u00e9" * 43])
+@pytest.mark.parametrize(
+    "key",
+    ["", "wrong", "ark_0123456789abcdef_" + "A" * 43, "\u00e9" * 43],
+    ids=["none", "wrong", "well-formed", "not ASCII"],
+)
 def test_without_a_good_key_every_route_answers_the_same(connected: Deployment, key: str):
     details = set()
     for method, path in ROUTES if key in {"", "wrong"} else ROUTES[:3]:
