@@ -35,17 +35,17 @@ seconds() { date +%s; }
 
 # Two makes at once take turns. A folder is the lock, since flock is not everywhere.
 mkdir -p .venvs
-lock=.venvs/.lock
-until mkdir "$lock" 2>/dev/null; do
-    holder=$(cat "$lock/pid" 2>/dev/null || true)
+turn=.venvs/.turn
+until mkdir "$turn" 2>/dev/null; do
+    holder=$(cat "$turn/pid" 2>/dev/null || true)
     if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
-        rm -rf "$lock" # its holder was killed
+        rm -rf "$turn" # its holder was killed
     else
         sleep 0.2
     fi
 done
-echo $$ > "$lock/pid"
-trap 'rm -rf "$lock"' EXIT
+echo $$ > "$turn/pid"
+trap 'rm -rf "$turn"' EXIT
 trap 'exit 130' INT TERM
 
 # make_environment DIRECTORY LOCK STAMP-TEXT
