@@ -33,7 +33,7 @@ test: check ## everything: check, then integration, workflow, end-to-end and doc
 		$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs)
 
 bench: bootstrap ## print the figures the README quotes, measured here
-	@$(python) -m local.bench
+	@$(python) -m bench
 
 format: bootstrap ## put code and imports into the house's form
 	$(python) -m ruff check --fix-only --quiet .

@@ -1,0 +1,1 @@
+"""Handlers as they are often written, to compare with: never deployed."""
