@@ -19,19 +19,19 @@ PLANS = ((3600, "1 h"), (86_400, "24 h"), (30 * 86_400, "30 d"))
 
 METHOD = (
     "Every row with a verdict is one execution of this run: transitions are the states entered, "
-    "events those of get_execution_history. MiniStack writes no TaskStarted, AWS writes one per "
-    "Task; they are added. Beside them stands what agentruns.polling says for as many polls "
-    "(transitions 9 + 3 per poll + 2 for parking, events 32 + 9 + 8; one event less where the "
-    "execution fails, since a Fail state writes no exit). The rows `worst case` are what "
-    "worst_case() says of a run that never ends until its deadline, at 25 dollars per million "
-    "transitions; it counts on checks without offset and delay, so a run polls a little less. What "
-    "the sweeper's own looks cost is not in it."
+    "events those of get_execution_history. MiniStack writes no TaskStarted and no TaskSubmitted, "
+    "AWS writes one per Task and one per parking; they are added. Beside them stands what "
+    "agentruns.polling says for as many polls (transitions 9 + 3 per poll + 2 for parking, events "
+    "32 + 9 + 8; one event less where the execution fails, since a Fail state writes no exit). The "
+    "rows `worst case` are what worst_case() says of a run that never ends until its deadline, at "
+    "25 dollars per million transitions; it counts on checks without offset and delay, so a run "
+    "polls a little less. What the sweeper's own looks cost is not in it."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """One execution. `events` includes the TaskStarted that AWS would write."""
+    """One execution. `events` includes those that AWS writes and MiniStack does not."""
 
     polls_in_loop: int
     parks: int
@@ -85,10 +85,10 @@ def measure(bench: BenchStack, started: Started, ended: Iterable[ActivityRecord]
     deadline = count(bench, bench.read(started.to_deadline))
     parked = count(bench, bench.read(started.parked))
     worst = worst_case(PollPolicy(), DEADLINE_SECONDS)
-    rows = [row(f"{polls} polls, then completed", in_loop[polls]) for polls in sorted(in_loop)]
+    rows = [row(f"polls: {polls}, then completed", in_loop[polls]) for polls in sorted(in_loop)]
     rows.append(row("paused: parked once, then completed", parked))
     rows.append(
-        row(f"{deadline.polls_in_loop} polls, then the deadline of {DEADLINE_SECONDS} s", deadline)
+        row(f"polls: {deadline.polls_in_loop}, then the deadline of {DEADLINE_SECONDS} s", deadline)
     )
     rows.append(plan_row(f"{DEADLINE_SECONDS} s", worst))
     rows += [plan_row(name, worst_case(PollPolicy(), seconds)) for seconds, name in PLANS]
@@ -124,12 +124,13 @@ def count(bench: BenchStack, record: ActivityRecord) -> Counted:
         for event in history
         if "stateEnteredEventDetails" in event
     )
-    task_started_on_aws = types["TaskScheduled"] - types["TaskStarted"]
+    started_on_aws = types["TaskScheduled"] - types["TaskStarted"]
+    submitted_on_aws = entered["ParkRun"] - types["TaskSubmitted"]
     return Counted(
         polls_in_loop=entered["CheckAop"],
         parks=entered["ParkRun"],
         transitions=sum(entered.values()),
-        events=len(history) + task_started_on_aws,
+        events=len(history) + started_on_aws + submitted_on_aws,
         failed="ExecutionFailed" in types,
     )
 
