@@ -1,9 +1,11 @@
 """A run whose next look is a minute away: the execution waits on its callback token."""
 
 import json
+from functools import partial
 
 import pytest
 
+from agentruns.model import ActivityRecord
 from agentruns.polling import (
     EVENTS_OUTSIDE_THE_LOOP,
     EVENTS_PER_POLL,
@@ -55,6 +57,10 @@ SCENARIOS = {
         faults=[{**ASKS_FOR_TWO_MINUTES, "times": 1 + WORST.looks_by_itself}],
     ),
 }
+
+
+def is_parked_anew(record: ActivityRecord, before: str | None) -> bool:
+    return record.current_run.callback_token not in {None, before}
 
 
 def time_out_parking(deployment: Deployment, activity_id: str) -> None:
@@ -183,12 +189,10 @@ def test_the_worst_case_that_the_planner_prints_is_what_is_counted(
     activity_id, arn = parked("counted-at-worst")
     assert WORST.looks_by_itself > 0
     for look in range(WORST.looks_by_itself):
-        token = deployment.record(activity_id).current_run.callback_token
+        before = deployment.record(activity_id).current_run.callback_token
         time_out_parking(deployment, activity_id)
-        deployment.wait_for(
-            activity_id,
-            lambda seen, before=token: seen.current_run.callback_token not in {None, before},
-        )
+        parked_anew = partial(is_parked_anew, before=before)
+        deployment.wait_for(activity_id, parked_anew)
         assert look + 2 == deployment.wait_for_state(arn, "ParkRun").states.count("ParkRun")
     deployment.let_time_pass(activity_id)
     deployment.sweep()
