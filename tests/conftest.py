@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,4 +54,6 @@ def _own_state_directory() -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield STATE_DIRECTORY
         except BlockingIOError:
-            yield STATE_DIRECTORY.with_name(f"{STATE_DIRECTORY.name}-{os.getpid()}")
+            directory = STATE_DIRECTORY.with_name(f"{STATE_DIRECTORY.name}-{os.getpid()}")
+            yield directory
+            shutil.rmtree(directory, ignore_errors=True)
