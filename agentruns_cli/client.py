@@ -88,6 +88,9 @@ class ApiClient:
         body = {"reason": reason} if reason else {}
         return self._send("POST", _path("activities", activity_id, "cancel"), body=body)
 
+    def resolve_run(self, run_id: str, finding: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("runs", run_id, "resolve"), body=finding)
+
     def events_page(self, run_id: str, *, after: int, limit: int | None = None) -> JsonObject:
         query = {"after": after or None, "limit": limit}
         return self._send("GET", _path("runs", run_id, "events"), query=query)
@@ -187,7 +190,7 @@ class ApiClient:
                 return "See `agentruns status`; start the embedded stack with `agentruns up`."
             return f"Try again in a moment; check the address that {self._target.origin} names."
         if error_class is Conflict:
-            return _how_to_resolve(path)
+            return _where_it_stands(path)
         if error_class is RequestRefused:
             return "Correct what is named above and send it again."
         return ""
@@ -258,10 +261,10 @@ def _problem(response: requests.Response) -> Problem:
     )
 
 
-def _how_to_resolve(path: str) -> str:
-    _, _, activity_path = path.partition("/v1/activities/")
-    if activity_path:
-        return f"See where it stands: agentruns show {activity_path.partition('/')[0]}"
+def _where_it_stands(path: str) -> str:
+    _, _, collection, identifier, *_ = (*path.split("/"), "", "", "")
+    if identifier and collection in ("activities", "runs"):
+        return f"See where it stands: agentruns show {identifier}"
     return "Settle what is named above, then repeat the command."
 
 

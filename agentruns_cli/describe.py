@@ -4,11 +4,11 @@ Not here: where the text goes (screen.py), and the display that redraws itself (
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.statuses import RunStatus
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
 from agentruns_cli.views import Activity, Check, Event, Fault, Run
@@ -50,8 +50,8 @@ def event_lines(events: Iterable[Event]) -> Iterator[str]:
         yield "  ".join(part for part in parts if part)
 
 
-def progress_line(activity: Activity, now: datetime) -> str:
-    """An activity's state on one line, for a terminal that cannot redraw or for a log."""
+def result_line(activity: Activity, now: datetime) -> str:
+    """All of an activity's state on one line."""
     run = activity.latest_run
     parts = [moment_text(now), activity.activity_id, activity.status]
     if run is not None:
@@ -86,18 +86,23 @@ def fault_text(fault: Fault) -> str:
     return f"{fault.code}: {one_line(fault.message)}" if fault.message else fault.code
 
 
-def advice_on(activity: Activity) -> str:
-    """What a person can do about an activity that waits for one or has ended badly; else empty."""
+def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
+    """What a person can do about an activity that waits for one; else empty.
+
+    `command_text` makes an `agentruns` command line of its words.
+    """
     run = activity.latest_run
-    if run is not None and run.status == RunStatus.START_UNKNOWN:
+    if run is None or activity.ended_at is not None:
+        return ""
+    if run.status == RunStatus.START_UNKNOWN:
         return (
-            f"It is not known whether the provider started {run.run_id}. Look there for it in the "
-            f"context (agentruns_run_id), then resolve it (POST /v1/runs/{run.run_id}/resolve)."
+            f"It is not known whether the provider started {run.run_id}. Look there for an item "
+            "whose context has this id as agentruns_run_id, then say what you found:\n"
+            f"  {command_text('resolve', run.run_id, '--item', 'AOP_ITEM_ID')}\n"
+            f"  {command_text('resolve', run.run_id, '--not-started')}"
         )
-    if run is not None and run.status == RunStatus.PAUSED:
+    if run.status == RunStatus.PAUSED:
         return "The run is paused: a person has to act at the provider; then it goes on by itself."
-    if activity.status in (ActivityStatus.BLOCKED, ActivityStatus.FAILED):
-        return f"What happened: agentruns show {activity.activity_id}"
     return ""
 
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from agentruns_cli.describe import advice_on, progress_line
+from agentruns.statuses import ActivityStatus
+from agentruns_cli.describe import advice_on, result_line
 from agentruns_cli.errors import Interrupted
 from agentruns_cli.exit_codes import ExitCode
 from agentruns_cli.follow import Sighting, follow_activity
+from agentruns_cli.progress import ProgressLines
 from agentruns_cli.session import Session
+from agentruns_cli.views import Activity
 
 
 class WatchStyle(StrEnum):
@@ -51,9 +54,17 @@ def watch_to_end(
         session.screen.chatter(
             f"The wait is over, {activity_id} goes on. Return to it: {return_command}"
         )
-    elif advice := advice_on(last.activity):
+    elif advice := _advice(session, last.activity):
         session.screen.chatter(advice)
     return exit_code
+
+
+def _advice(session: Session, activity: Activity) -> str:
+    if advice := advice_on(activity, session.command_text):
+        return advice
+    if activity.status in (ActivityStatus.BLOCKED, ActivityStatus.FAILED):
+        return "What happened: " + session.command_text("show", activity.activity_id)
+    return ""
 
 
 def _show(session: Session, sightings: Iterator[Sighting], style: WatchStyle) -> Sighting:
@@ -70,6 +81,7 @@ def _show(session: Session, sightings: Iterator[Sighting], style: WatchStyle) ->
 def _display(session: Session, style: WatchStyle) -> Iterator[Callable[[Sighting], None]]:
     screen = session.screen
     clock = session.surroundings.clock
+    lines = ProgressLines()
 
     def show_document(sighting: Sighting) -> None:
         if sighting.is_news and sighting.outage is None:
@@ -81,7 +93,7 @@ def _display(session: Session, style: WatchStyle) -> Iterator[Callable[[Sighting
         if sighting.outage is not None:
             screen.chatter(f"{sighting.outage}; trying again")
         else:
-            screen.data(progress_line(sighting.activity, clock.now()))
+            screen.data("\n".join(lines.of(sighting.activity, clock.now())))
 
     def show_result(sighting: Sighting) -> None:
         if sighting.exit_code is None:
@@ -89,7 +101,7 @@ def _display(session: Session, style: WatchStyle) -> Iterator[Callable[[Sighting
         if screen.as_json:
             screen.document(sighting.body)
         else:
-            screen.data(progress_line(sighting.activity, clock.now()))
+            screen.data(result_line(sighting.activity, clock.now()))
 
     if screen.ids_only:
         yield lambda _: None

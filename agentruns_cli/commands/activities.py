@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agentruns_cli.describe import activity_in_full, activity_table, event_lines
+from agentruns_cli.describe import activity_in_full, activity_table, advice_on, event_lines
 from agentruns_cli.errors import ApiUnavailable, Interrupted, NotFound, Problem, UsageFault
 from agentruns_cli.inputs import (
     activity_id_of,
@@ -251,6 +251,8 @@ def show_activity(
         return
     events = (parse_event(event) for event in _events_of(session, activity, after=0))
     session.screen.data(activity_in_full(activity, events, session.surroundings.clock.now()))
+    if advice := advice_on(activity, session.command_text):
+        session.screen.chatter(advice)
 
 
 def list_events(

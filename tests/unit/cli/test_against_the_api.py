@@ -7,7 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import responses
 
+from agentruns.errors import StartUnknown
 from tests.unit.api.driver import BOOTSTRAP_KEY, CONNECTION, Api, proxy_event
+from tests.unit.api.test_runs import Workers
 from tests.unit.cli.operator_api import API_URL
 
 METHODS = ("GET", "PUT", "POST", "DELETE")
@@ -84,6 +86,46 @@ def test_an_activity_is_started_listed_shown_and_cancelled(cli, ready):
     assert cli.run("cancel", activity_id).exit_code == 0
 
 
+@pytest.fixture
+def blocked(cli, ready):
+    """An activity whose start nobody knows the outcome of."""
+    activity_id = start(cli, "-m", "Reset")
+    ready.leena.on_execute(StartUnknown("the answer timed out"))
+    workers = Workers(ready, activity_id)
+    workers.open()
+    workers.execute()
+    workers.settle()
+    return activity_id
+
+
+def command_named(outcome, option: str) -> list[str]:
+    """The words of the command with `option` that the output tells a person to type."""
+    [line] = [line for line in outcome.stderr.splitlines() if option in line]
+    return str(line).removeprefix("  agentruns ").split()
+
+
+def test_the_command_a_blocked_activity_names_opens_the_next_run(cli, blocked):
+    watched = cli.run("watch", blocked)
+
+    resolved = cli.run(*command_named(watched, "--not-started"))
+
+    assert watched.exit_code == 7
+    assert (resolved.exit_code, resolved.stderr) == (0, f"Follow it: agentruns watch {blocked}\n")
+    assert cli.run("watch", "--wait-timeout", "3").exit_code == 124
+    assert "run 2 " in cli.run("show", blocked).stdout.replace("  ", " ")
+
+
+def test_the_command_a_blocked_activity_names_binds_an_item(cli, blocked):
+    words = command_named(cli.run("show", blocked), "--item")
+
+    followed = cli.run(*[w.replace("AOP_ITEM_ID", "item-9") for w in words], "--json").document
+    again = cli.run("resolve", blocked, "--not-started")
+
+    assert (followed["status"], followed["run"]["aop_item_id"]) == ("in_progress", "item-9")
+    assert (again.exit_code, "Run not unknown" in again.stderr) == (6, True)
+    assert cli.run("show", blocked).stderr == ""
+
+
 def test_pages_follow_each_other(cli, ready):
     started = {start(cli, "-m", str(number)) for number in range(3)}
 
@@ -116,6 +158,9 @@ def test_an_inline_adapter_is_accepted(cli, ready):
         (("watch", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1"), 5),
         (("events", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1"), 5),
         (("cancel", "act_01JDAAAAAAAAAAAAAAAAAAAAAA"), 5),
+        (("resolve", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1", "--not-started"), 5),
+        (("resolve", "act_01JDAAAAAAAAAAAAAAAAAAAAAA", "--not-started"), 5),
+        (("resolve", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1", "--item", "a b"), 2),
         (("check", "nope"), 5),
         (("connection", "delete", "acme"), 6),
         (("list", "--status", "pondering"), 2),

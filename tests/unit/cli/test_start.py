@@ -148,6 +148,16 @@ def test_wait_prints_only_the_result_and_takes_its_exit_code(cli, accepting_api)
     assert "AopFailed: no" in outcome.stdout
 
 
+def test_a_start_that_becomes_unknown_says_how_to_go_on(cli, accepting_api):
+    blocked = an_activity("blocked", "start_unknown")
+    accepting_api.answers("GET", f"/v1/activities/{ACTIVITY_ID}", blocked)
+
+    outcome = cli.run("start", "it_support", "--watch")
+
+    assert outcome.exit_code == 7
+    assert f"  agentruns resolve {RUN_ID} --not-started\n" in outcome.stderr
+
+
 def test_wait_with_json_is_one_document_the_final_activity(cli, accepting_api):
     done = an_activity("done", "completed")
     accepting_api.answers("GET", f"/v1/activities/{ACTIVITY_ID}", an_activity(), done)

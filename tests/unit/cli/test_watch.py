@@ -1,5 +1,7 @@
 """`agentruns watch`: what it shows, when it stops, and with which exit code."""
 
+import re
+
 import pytest
 import requests
 
@@ -9,6 +11,11 @@ from agentruns_cli.views import parse_activity
 from tests.unit.cli.operator_api import ACTIVITY_ID, RUN_ID, a_problem, a_run, an_activity
 
 ACTIVITY_PATH = f"/v1/activities/{ACTIVITY_ID}"
+
+
+def state_lines(outcome):
+    """The lines that tell of a change, without the day, the ids and the errors below them."""
+    return [line for line in outcome.stdout.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
 
 
 def test_lines_come_only_when_something_changes(cli, api):
@@ -21,14 +28,58 @@ def test_lines_come_only_when_something_changes(cli, api):
 
     assert outcome.exit_code == 0
     assert outcome.stdout.splitlines() == [
-        f"2026-11-22T01:03:00Z  {ACTIVITY_ID}  in_progress  run 1 running  polls 3  "
-        "next check in 20s  age 3m 00s  item item-77  reference REF-9",
-        f"2026-11-22T01:03:02Z  {ACTIVITY_ID}  in_progress  run 1 running  polls 4  "
-        "next check in 18s  age 3m 02s  item item-77  reference REF-9",
-        f"2026-11-22T01:03:04Z  {ACTIVITY_ID}  done  run 1 completed  polls 3  "
-        "age 3m 04s  item item-77  reference REF-9",
+        f"{ACTIVITY_ID}  2026-11-22, times in UTC",
+        "01:03:00  in_progress  run 1 running        polls 3   age 3m 00s   next check in 20s",
+        "          item              item-77",
+        "          reference         REF-9",
+        "01:03:02  in_progress  run 1 running        polls 4   age 3m 02s   next check in 18s",
+        "01:03:04  done         run 1 completed      polls 3   age 3m 04s",
     ]
     assert outcome.stderr == ""
+
+
+def test_an_id_is_printed_where_it_first_appears_and_not_again(cli, api):
+    first, second = a_run(provider_run_id="ID_1"), a_run(provider_run_id="ID_1", polls=4)
+    next_run = a_run(run_id=RUN_ID[:-1] + "2", attempt=2, aop_item_id="item-78", reference_id=None)
+    api.answers(
+        "GET",
+        ACTIVITY_PATH,
+        an_activity(run=a_run()),
+        an_activity(run=first),
+        an_activity(run=second),
+        an_activity(runs=[second, next_run]),
+        an_activity("done", runs=[second, next_run]),
+    )
+
+    outcome = cli.run("watch", ACTIVITY_ID)
+
+    told = [line.split() for line in outcome.stdout.splitlines() if line.startswith(" ")]
+    assert told == [
+        ["item", "item-77"],
+        ["reference", "REF-9"],
+        ["provider", "run", "ID_1"],
+        ["item", "item-78"],
+    ]
+    assert len(state_lines(outcome)) == 5
+    assert outcome.stdout.count(ACTIVITY_ID) == 1
+
+
+def test_a_new_day_is_told_once(cli, api):
+    cli.clock.elapsed = 22 * 3600 + 56 * 60 + 59
+    done = an_activity("done", "completed")
+    api.answers("GET", ACTIVITY_PATH, an_activity(), an_activity(run=a_run(polls=4)), done)
+
+    days = [line for line in cli.run("watch", ACTIVITY_ID).stdout.splitlines() if "UTC" in line]
+
+    assert days == [f"{ACTIVITY_ID}  2026-11-22, times in UTC", "2026-11-23, times in UTC"]
+
+
+def test_before_the_first_run_there_is_only_the_activity(cli, api):
+    api.answers("GET", ACTIVITY_PATH, an_activity("cancelled", None))
+
+    [line] = state_lines(cli.run("watch", ACTIVITY_ID))
+
+    assert line.split() == ["01:03:00", "cancelled", "age", "3m", "00s"]
 
 
 def test_json_is_one_activity_a_line(cli, api):
@@ -119,7 +170,7 @@ def test_a_status_of_a_newer_server_is_shown_and_waited_for(cli, api):
     outcome = cli.run("watch", ACTIVITY_ID)
 
     assert outcome.exit_code == 0
-    assert "pondering  run 1 dreaming" in outcome.stdout
+    assert "pondering    run 1 dreaming" in outcome.stdout
 
 
 @pytest.mark.parametrize(
@@ -134,7 +185,7 @@ def test_an_expired_wait_tells_a_slow_run_from_one_that_waits_for_a_person(
 
     assert outcome.exit_code == exit_code
     assert cli.clock.elapsed == 5.0
-    assert len(outcome.stdout.splitlines()) == 1
+    assert len(state_lines(outcome)) == 1
 
 
 def test_an_expired_wait_says_how_to_return(cli, api):
@@ -161,13 +212,28 @@ def test_ctrl_c_leaves_the_activity_alone_and_says_how_to_return(cli, api):
     assert {request.method for request in api.requests} == {"GET"}
 
 
-def test_a_blocked_start_says_what_to_look_for(cli, api):
+@pytest.mark.parametrize("flags", ["", " --api-url http://127.0.0.1:4566/local"])
+@pytest.mark.parametrize("command", ["watch", "show"])
+def test_a_blocked_start_says_what_to_look_for_and_how_to_go_on(cli, api, command, flags):
     api.answers("GET", ACTIVITY_PATH, an_activity("blocked", "start_unknown"))
+    api.answers("GET", f"/v1/runs/{RUN_ID}/events", {"items": [], "next_after": None})
+
+    outcome = cli.run(command, ACTIVITY_ID, *flags.split())
+
+    assert "agentruns_run_id" in outcome.stderr
+    assert outcome.stderr.splitlines()[-2:] == [
+        f"  agentruns resolve {RUN_ID} --item AOP_ITEM_ID{flags}",
+        f"  agentruns resolve {RUN_ID} --not-started{flags}",
+    ]
+
+
+def test_a_run_that_ended_unresolved_asks_nobody_to_resolve_it(cli, api):
+    ended = an_activity("failed", "start_unknown", ended_at="2026-11-22T01:02:00Z")
+    api.answers("GET", ACTIVITY_PATH, ended)
 
     outcome = cli.run("watch", ACTIVITY_ID)
 
-    assert "agentruns_run_id" in outcome.stderr
-    assert f"/v1/runs/{RUN_ID}/resolve" in outcome.stderr
+    assert outcome.stderr == f"What happened: agentruns show {ACTIVITY_ID}\n"
 
 
 def test_a_short_outage_is_sat_out(cli, api):
@@ -180,7 +246,7 @@ def test_a_short_outage_is_sat_out(cli, api):
 
     assert outcome.exit_code == 0
     assert outcome.stderr == "The API is not reachable; trying again\n"
-    assert len(outcome.stdout.splitlines()) == 2
+    assert len(state_lines(outcome)) == 2
 
 
 def test_a_long_outage_ends_the_watch(cli, api):
@@ -191,7 +257,7 @@ def test_a_long_outage_ends_the_watch(cli, api):
 
     assert outcome.exit_code == 8
     assert 60 < cli.clock.elapsed < 75
-    assert len(outcome.stdout.splitlines()) == 1
+    assert len(state_lines(outcome)) == 1
 
 
 def test_the_longer_nothing_changes_the_rarer_it_asks(cli, api):
@@ -207,13 +273,16 @@ def test_the_longer_nothing_changes_the_rarer_it_asks(cli, api):
 def test_a_check_that_fails_for_now_is_told(cli, api):
     problem = {"code": "upstream_unavailable", "message": "HTTP 503"}
     troubled = an_activity(run=a_run(last_problem=problem))
-    api.answers("GET", ACTIVITY_PATH, an_activity(), troubled, an_activity("done", "completed"))
+    still_troubled = an_activity(run=a_run(last_problem=problem, polls=4))
+    done = an_activity("done", "completed")
+    api.answers("GET", ACTIVITY_PATH, an_activity(), troubled, still_troubled, done)
 
-    lines = cli.run("watch", ACTIVITY_ID).stdout.splitlines()
+    outcome = cli.run("watch", ACTIVITY_ID)
 
-    assert [line.endswith("error upstream_unavailable: HTTP 503") for line in lines] == [
-        False, True, False,
-    ]  # fmt: skip
+    told = "          error             upstream_unavailable: HTTP 503"
+    lines = outcome.stdout.splitlines()
+    assert lines.count(told) == 1
+    assert lines[lines.index(told) - 1] == state_lines(outcome)[1]
 
 
 def test_a_lost_activity_ends_the_watch(cli, api):

@@ -1,0 +1,106 @@
+"""`resolve`: what a person found out about a start that nobody knows the outcome of."""
+
+from typing import Annotated
+
+import typer
+
+from agentruns_cli.errors import NotFound, Problem, UsageFault
+from agentruns_cli.inputs import activity_id_of, parse_duration_option
+from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
+from agentruns_cli.session import Session, open_session
+from agentruns_cli.views import JsonObject, parse_activity
+from agentruns_cli.watching import WatchStyle, watch_to_end
+
+
+def resolve_run(
+    context: typer.Context,
+    identifier: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A run id, or an activity id for its current run."),
+    ],
+    item: Annotated[
+        str | None,
+        typer.Option(
+            "--item", metavar="AOP_ITEM_ID", help="It was started: the item found at the provider."
+        ),
+    ] = None,
+    not_started: Annotated[
+        bool, typer.Option("--not-started", help="Nothing was started: open the next run.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show progress until it ends.")
+    ] = False,
+    wait_timeout: WaitTimeout = None,
+    interval: Interval = 1.0,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Say what became of a run whose start is unknown.
+
+    Look at the provider for an item whose context has agentruns_run_id. If it is there, that item
+    is followed from now on; if it is not, the run ends and the next one is opened at once.
+
+    \b
+    agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --item 69e90f247276b2fa8f2766e0
+    agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --not-started --watch
+    """  # noqa: D301  # \b keeps these lines apart in the help
+    body = _finding(item, not_started=not_started)
+    if wait_timeout is not None and not watch:
+        raise UsageFault("--wait-timeout says how long to wait", "but --watch is not given")
+    wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    answer = session.client.resolve_run(_run_id_of(session, identifier), body)
+    activity_id = str(answer.get("activity_id", ""))
+    if not watch:
+        _print_resolved(session, answer)
+        return
+    if ids_only:
+        session.screen.data(activity_id)
+    raise typer.Exit(
+        watch_to_end(
+            session,
+            activity_id,
+            style=WatchStyle.PROGRESS,
+            interval_seconds=interval,
+            wait_timeout_seconds=wait_timeout_seconds,
+        )
+    )
+
+
+def _finding(item: str | None, *, not_started: bool) -> JsonObject:
+    """The body of POST /v1/runs/{run_id}/resolve."""
+    if (item is None) is not not_started:
+        raise UsageFault(
+            "What became of it?",
+            "give --item AOP_ITEM_ID, where the provider has it, or --not-started; exactly one",
+        )
+    return {"not_started": True} if item is None else {"bind": {"aop_item_id": item}}
+
+
+def _run_id_of(session: Session, identifier: str) -> str:
+    """The run itself, or the current run of an activity."""
+    activity_id = activity_id_of(identifier)
+    if activity_id != identifier:
+        return identifier
+    run = parse_activity(session.client.get_activity(activity_id)).latest_run
+    if run is None:
+        problem = Problem(title=f"{activity_id} has no run yet")
+        raise NotFound(problem, next_step=f"See: {session.command_text('show', activity_id)}")
+    return run.run_id
+
+
+def _print_resolved(session: Session, answer: JsonObject) -> None:
+    activity_id = str(answer.get("activity_id", ""))
+    if session.screen.as_json:
+        session.screen.document(answer)
+        return
+    if session.screen.ids_only:
+        session.screen.data(activity_id)
+        return
+    run_id = (answer.get("run") or {}).get("run_id", "")
+    session.screen.data(f"{activity_id}  {answer.get('status', '')}  {run_id}")
+    session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))
