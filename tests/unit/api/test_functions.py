@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from agentruns import telemetry, wiring
+from agentruns import wiring
 from agentruns.aws.clients import AwsClients
 from agentruns.errors import InvalidRequest, SettingsMissing
 from tests.contracts.table import TABLE_NAME, table_definition
@@ -58,22 +57,7 @@ def forget_what_was_built(module: ModuleType) -> None:
 
 
 @pytest.fixture
-def own_logging() -> Iterator[None]:
-    """The first invocation makes the logger's lines JSON; the other tests have theirs back."""
-    logger = logging.getLogger("agentruns")
-    for mark in ("init", "powertools_handler"):  # another test's invocation made it JSON before
-        vars(logger).pop(mark, None)
-    before = {**vars(logger), "handlers": logger.handlers[:], "filters": logger.filters[:]}
-    forget_what_was_built(telemetry)
-    yield
-    vars(logger).clear()
-    vars(logger).update(before)
-    logger.setLevel(before["level"])  # also forgets which levels it had found enabled
-    forget_what_was_built(telemetry)
-
-
-@pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch, own_logging: None) -> Iterator[AwsClients]:
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClients]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in SETTINGS.items():
