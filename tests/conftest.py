@@ -38,6 +38,7 @@ def deployment() -> Iterator[Deployment]:
                 directory,
                 ministack_environment=SWITCHES,
                 stack_name="agentruns-test",
+                parameters={"ScheduleExpression": "cron(0 3 1 1 ? 2099)"},
                 quiet=True,
             )
             yield Deployment(info=info, state=StateDirectory(directory))

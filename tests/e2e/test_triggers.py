@@ -211,3 +211,13 @@ def test_the_bus_tells_the_whole_story_in_order(connected: Deployment):
     assert "ActivityOpened" == told[1]["detail-type"]
     assert "ActivityCompleted" == told[len(stored)]["detail-type"]
     assert {"agentruns"} == {message["source"] for message in told.values()}
+
+
+def test_the_schedule_of_the_template_names_what_it_opens_and_when(connected: Deployment):
+    scheduler = connected.aws("scheduler")
+    schedule = scheduler.get_schedule(Name=f"{connected.info.stack_name}-nightly")
+    assert "cron(0 3 1 1 ? 2099)" == schedule["ScheduleExpression"]
+    assert connected.info.state_machine_arn == schedule["Target"]["Arn"]
+    body = {"activity": {"agent_role": "it_support", "message": "The nightly review"}}
+    stored = connected.call("PUT", "/v1/schedules/nightly", body)
+    assert json.loads(stored["scheduler_input"]) == json.loads(schedule["Target"]["Input"])
