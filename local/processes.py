@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+READY_SECONDS = 30
 _PROC = Path("/proc")
 
 
@@ -87,7 +88,7 @@ def stop_group(process: ProcessIdentity, grace_seconds: float = 3) -> None:
 def stop_processes_under(directory: Path) -> int:
     """Kill every process whose command line names a path inside the directory; how many it were."""
     marker = f"{directory}{os.sep}"
-    doomed = [pid for pid, command in _command_lines() if marker in command and pid != os.getpid()]
+    doomed = [pid for pid, command in command_lines() if marker in command and pid != os.getpid()]
     for pid in doomed:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
@@ -117,12 +118,24 @@ def accepts_connections(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
+def wait_until_ready(process: ProcessIdentity, port: int) -> bool:
+    """Until the port answers; False, and the process ended, where it does not in READY_SECONDS."""
+    deadline = time.monotonic() + READY_SECONDS
+    while is_running(process) and time.monotonic() < deadline:
+        if accepts_connections(port):
+            return True
+        time.sleep(0.05)
+    stop_group(process)
+    return False
+
+
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
 
-def _command_lines() -> Iterator[tuple[int, str]]:
+def command_lines() -> Iterator[tuple[int, str]]:
+    """Process id and command line of everything that runs."""
     if _PROC.joinpath("self").exists():
         for folder in _PROC.iterdir():
             if folder.name.isdigit():

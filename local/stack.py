@@ -18,20 +18,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from local.processes import (
     LOOPBACK,
-    ProcessIdentity,
-    accepts_connections,
     free_port,
     is_running,
     spawn,
     stop_group,
     stop_processes_under,
+    wait_until_ready,
 )
 from local.sam import ARTIFACT_BUCKET, CREDENTIALS, REGION, Sam, SamFailed, python_runtime
 from local.sources import source_digest
@@ -39,7 +38,7 @@ from local.stack_files import Service, StackInfo, StateDirectory
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_NAME = "agentruns-local"
-READY_SECONDS = 30
+SAVING_SECONDS = 30
 STATE_DIRECTORY_VARIABLE = "AGENTRUNS_STATE_DIR"
 MINISTACK = "ministack"
 LEENA_EMULATOR = "leena_emulator"
@@ -124,6 +123,28 @@ def stop(state_dir: Path | None = None, *, quiet: bool = False) -> None:
             _clean(state, Steps(wanted=not quiet))
 
 
+def restart_ministack(state_dir: Path, ministack_environment: Mapping[str, str]) -> None:
+    """End MiniStack politely and start it again on its port, with the switches it was started with.
+
+    With `PERSIST_STATE=1` among them it comes back with everything but its executions, which have
+    failed; without it comes back empty. The other processes are not touched. StackFailed says why.
+    """
+    state = StateDirectory(state_dir.resolve())
+    with _locked(state):
+        before, stack = state.read_services().get(MINISTACK), state.read_stack()
+        if before is None or stack is None:
+            raise StackFailed(f"no stack is up in {_shown(state.path)}")
+        stop_group(before.process, grace_seconds=SAVING_SECONDS)
+        stop_processes_under(state.temporary)
+        log_file = state.logs / f"{MINISTACK}.log"
+        log_file.replace(log_file.with_stem(f"{MINISTACK}-before-restart"))
+        _start_ministack(state, ministack_environment, preferred_port=before.port)
+        after = state.read_services()[MINISTACK]
+        if after.port != before.port:
+            raise StackFailed(f"MiniStack's port {before.port} was taken while it restarted")
+        state.write_stack(replace(stack, pids={**stack.pids, MINISTACK: after.process.pid}))
+
+
 def read(state_dir: Path | None = None) -> StackInfo | None:
     """The stack that is up in the state directory; None when there is none or it has died."""
     state = StateDirectory((state_dir or default_state_directory()).resolve())
@@ -175,20 +196,7 @@ def _start_processes(state: StateDirectory, switches: Mapping[str, str], steps: 
     state.logs.mkdir(exist_ok=True)
     is_default = state.path == CHECKOUT / ".local"
     with steps.step("starting MiniStack"):
-        _start_process(
-            state,
-            MINISTACK,
-            preferred_port=4566 if is_default else None,
-            command=[
-                str(CHECKOUT / ".venvs/ministack/bin/python"),
-                # -P: this folder has modules of its own names that must not shadow MiniStack's
-                "-P",
-                str(CHECKOUT / "local/ministack_launcher.py"),
-                # not read: by this path a later start finds the process, whatever files are lost
-                str(state.temporary / MINISTACK),
-            ],
-            environment={"BIND_HOST": LOOPBACK, "IOT_MTLS_ENABLED": "0", **switches},
-        )
+        _start_ministack(state, switches, preferred_port=4566 if is_default else None)
     with steps.step("starting the Leena emulator"):
         _start_process(
             state,
@@ -198,6 +206,30 @@ def _start_processes(state: StateDirectory, switches: Mapping[str, str], steps: 
             environment={"PYTHONPATH": str(CHECKOUT)},
         )
     state.write_deployed({"switches": _digest(switches)})
+
+
+def _start_ministack(
+    state: StateDirectory, switches: Mapping[str, str], preferred_port: int | None
+) -> None:
+    _start_process(
+        state,
+        MINISTACK,
+        preferred_port=preferred_port,
+        command=[
+            str(CHECKOUT / ".venvs/ministack/bin/python"),
+            # -P: this folder has modules of its own names that must not shadow MiniStack's
+            "-P",
+            str(CHECKOUT / "local/ministack_launcher.py"),
+            # not read: by this path a later start finds the process, whatever files are lost
+            str(state.temporary / MINISTACK),
+        ],
+        environment={
+            "BIND_HOST": LOOPBACK,
+            "IOT_MTLS_ENABLED": "0",
+            "STATE_DIR": str(state.temporary / "saved"),
+            **switches,
+        },
+    )
 
 
 def _start_process(
@@ -230,20 +262,10 @@ def _start_process(
         )
         service = Service(process=process, port=port)
         state.write_services({**state.read_services(), name: service})
-        if _wait_until_ready(process, port):
+        if wait_until_ready(process, port):
             return
     last_lines = "\n".join(log_file.read_text().splitlines()[-10:])
     raise StackFailed(f"{name} did not start (log: {log_file}):\n{last_lines}")
-
-
-def _wait_until_ready(process: ProcessIdentity, port: int) -> bool:
-    deadline = time.monotonic() + READY_SECONDS
-    while is_running(process) and time.monotonic() < deadline:
-        if accepts_connections(port):
-            return True
-        time.sleep(0.05)
-    stop_group(process)
-    return False
 
 
 def _deploy(

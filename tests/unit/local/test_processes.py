@@ -15,6 +15,7 @@ from local.processes import (
     start_time,
     stop_group,
     stop_processes_under,
+    wait_until_ready,
 )
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -116,3 +117,9 @@ def test_a_preferred_port_is_taken_when_free_and_left_when_used():
         assert free_port(used) != used
     assert free_port(used) == used
     assert not accepts_connections(used)
+
+
+def test_a_process_whose_port_never_answers_is_not_ready(tmp_path):
+    process = spawn_in(tmp_path, [sys.executable, "-c", "pass"])
+    assert not wait_until_ready(process, free_port())
+    assert not is_running(process)

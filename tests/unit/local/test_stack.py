@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from local.processes import ProcessIdentity
-from local.stack import _digest, _loopback_api_url, read, stop
+from local.stack import StackFailed, _digest, _loopback_api_url, read, restart_ministack, stop
 from local.stack_files import Service, StackInfo, StateDirectory
 
 
@@ -57,6 +57,11 @@ def test_stopping_a_crashed_stack_removes_its_state_and_leaves_the_stranger(cras
 def test_stopping_where_nothing_ever_ran_makes_nothing(tmp_path):
     stop(tmp_path / "none", quiet=True)
     assert not (tmp_path / "none").exists()
+
+
+def test_what_is_not_up_is_not_restarted(tmp_path):
+    with pytest.raises(StackFailed, match="no stack is up in"):
+        restart_ministack(tmp_path / "none", {})
 
 
 def test_stopping_says_what_it_does(crashed, capsys):
