@@ -1,6 +1,6 @@
 # Every target works from a clean clone without arguments, and ends what it started. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down demo test check bench format
+.PHONY: help bootstrap up down demo test check bench chaos format
 python := .venv/bin/python
 asl := $(wildcard statemachines/*.asl.json)
 
@@ -27,13 +27,16 @@ check: bootstrap ## formatting, lint, types, template, state machine, fast tests
 	$(python) -m local.lint_state_machine $(asl)
 	$(python) -m pytest -q -n auto tests/unit tests/contracts
 
-test: check ## everything: check, then integration, workflow, end-to-end and documentation tests
+test: check ## everything: check, then fault suite (short), integration, workflow, end-to-end and documentation tests
 	@# the tests' own stack goes with them, however they end; one started by `make up` is not touched
-	@trap '$(python) -m local.stack down --state-dir .local/test-stack' EXIT; trap 'exit 130' INT TERM; \
-		$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs)
+	@trap 'for stack in test chaos; do $(python) -m local.stack down --state-dir .local/$$stack-stack; done' EXIT; trap 'exit 130' INT TERM; \
+		$(python) -m pytest -q $(wildcard tests/chaos tests/integration tests/workflow tests/e2e tests/docs)
 
 bench: bootstrap ## print the figures the README quotes, measured here
 	@$(python) -m bench
+
+chaos: bootstrap ## break everything at random, and join both sides' books (SEED=N repeats a run)
+	@$(python) -m chaos $(if $(SEED),--seed $(SEED))
 
 format: bootstrap ## put code and imports into the house's form
 	$(python) -m ruff check --fix-only --quiet .

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes the three virtual environments of the checkout from their locks, each only when its lock has changed:
+# Makes the four virtual environments of the checkout from their locks, each only when its lock has changed:
 #   .venv            development, tests, the `agentruns` command
 #   .venvs/ministack the AWS emulator and what its Lambda workers import
 #   .venvs/sam       aws-sam-cli
+#   .venvs/microburst the proxy that `make chaos` puts in front of the AWS emulator
 # Apart from each other because their pins exclude one another (see requirements/ministack.in).
 # PYTHON=/path/to/python3.12 chooses the interpreter; else the newest supported one on PATH that runs.
 set -eu
@@ -97,3 +98,4 @@ project=$(sed '/^\[tool.ruff\]/,$d' pyproject.toml | cksum | tr -d ' ')
 make_environment .venv requirements/dev.txt "$python $(digest requirements/dev.txt) $project"
 make_environment .venvs/ministack requirements/ministack.txt "$python $(digest requirements/ministack.txt)"
 make_environment .venvs/sam requirements/sam.txt "$python $(digest requirements/sam.txt)"
+make_environment .venvs/microburst requirements/microburst.txt "$python $(digest requirements/microburst.txt)"

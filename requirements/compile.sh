@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 uv=${UV:-../.venvs/tools/bin/uv}
-for name in ../layers/dependencies/requirements ../layers/api_dependencies/requirements uv dev ministack sam; do
+for name in ../layers/dependencies/requirements ../layers/api_dependencies/requirements uv dev ministack sam microburst; do
     "$uv" pip compile --quiet "$@" --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
         "$name.in" --output-file "$name.txt"

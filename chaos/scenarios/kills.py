@@ -1,0 +1,106 @@
+"""Lambda workers killed (-9) at random moments while activities run."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass
+
+from agentruns.model import ActivityRecord
+from chaos.checker import check
+from chaos.embedded import ChaosSite, ChaosStack
+from chaos.outcome import Outcome, evidence_of
+from chaos.scenarios.upstream import polls
+
+NAME = "kills"
+SHORT, LONG = 5, 50
+FIRST_ACTIVITIES, MORE_ACTIVITIES = 12, 4
+MEAN_SECONDS_BETWEEN = 0.7
+ON_THE_WAY = (
+    *("operator-api", "open-run", "mint-token", "execute-aop", "check-aop", "settle-run"),
+    "publish-events",
+)
+"""The functions that an activity's way leads through; the others idle here."""
+PATIENCE_SECONDS = 120.0
+TICKS = 2
+WORKER_DIED = "Runtime.ExitError"
+
+
+@dataclass(slots=True)
+class Killer:
+    """Strikes so many times, then ends: each time all workers of one function, since most of them
+    idle at any moment. Pauses and functions come of the seed; who is at work does not."""
+
+    stack: ChaosStack
+    seed: int
+    wanted: int
+    strikes: int = 0
+    killed: int = 0
+
+    def run(self, is_over: threading.Event) -> None:
+        luck = random.Random(self.seed)  # noqa: S311  # repeatable faults, no secrets
+        while self.strikes < self.wanted and not is_over.is_set():
+            time.sleep(luck.expovariate(1 / MEAN_SECONDS_BETWEEN))
+            function = luck.choice(ON_THE_WAY)
+            died = sum(_kill(pid) for name, pid in self.stack.workers() if name == function)
+            self.killed += died
+            self.strikes += died > 0
+
+
+def run(site: ChaosSite, seed: int, size: int) -> Outcome:
+    """Kills at so many moments. Every call upstream takes a second, so that workers die at work."""
+    began = time.monotonic()
+    with site.scenario(NAME, seed) as stack:
+        stack.leena.define_aop("works", polls(in_progress=3, completed=0))
+        for operation in ("token", "execute", "status"):
+            stack.leena.add_fault(operation=operation, kind="delay", seconds=1)
+        accepted = stack.start_many("works", FIRST_ACTIVITIES, batch="first")
+        killer, is_over = Killer(stack, seed, size), threading.Event()
+        thread = threading.Thread(target=killer.run, args=(is_over,))
+        thread.start()
+        try:
+            while thread.is_alive():
+                accepted += stack.start_many("works", MORE_ACTIVITIES, batch=f"{len(accepted)}")
+        finally:
+            is_over.set()
+            thread.join()
+        stack.wait_for_ends(accepted, PATIENCE_SECONDS, by_ticks=False)
+        ticks = stack.tick_until_rest(accepted, TICKS)
+        books = stack.books(accepted)
+        findings = check(books)
+        struck = sum(_killed_tasks(stack, record) for record in books.records.values())
+        return Outcome(
+            scenario=NAME,
+            seed=seed,
+            findings=findings,
+            faults=killer.killed,
+            seconds=time.monotonic() - began,
+            ticks=ticks,
+            notes=[
+                f"{killer.killed} workers killed at {killer.strikes} moments,"
+                f" {struck} of them with a task of an execution in hand"
+            ],
+            broken=[] if struck else ["no execution felt a kill"],
+            evidence=evidence_of(stack, findings),
+        )
+
+
+def _kill(pid: int) -> bool:
+    """False where it had ended by itself."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _killed_tasks(stack: ChaosStack, record: ActivityRecord) -> int:
+    generations = range(1, record.activity.generation + 1)
+    return sum(
+        event.get("taskFailedEventDetails", {}).get("error") == WORKER_DIED
+        for generation in generations
+        for event in stack.history(record, generation)
+    )

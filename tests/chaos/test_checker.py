@@ -1,0 +1,249 @@
+"""The checker finds what is planted: books that are right, and the same with one thing wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from agentruns.model import (
+    ActivityRecord,
+    Event,
+    EventType,
+    Evidence,
+    EvidenceSource,
+    Problem,
+    Run,
+)
+from agentruns.statuses import ActivityStatus, RunStatus
+from chaos.checker import VERDICTS, Books, Findings, Start, check
+from chaos.outcome import COLUMNS, Outcome
+from chaos.scenarios import upstream
+from tests.contracts.samples import a_run, an_activity
+from tests.fakes.clock import NOON
+
+ITEM = "65f0c0ffee65f0c0ffee65f0"
+LOG = (
+    EventType.ACTIVITY_OPENED,
+    EventType.ACTIVITY_STARTED,
+    EventType.RUN_STARTED,
+    EventType.RUN_COMPLETED,
+    EventType.ACTIVITY_COMPLETED,
+)
+
+
+def evidence(status: RunStatus = RunStatus.COMPLETED, *, decided: bool = True) -> Evidence:
+    return Evidence(source=EvidenceSource.POLL, status=status, observed_at=NOON, decided=decided)
+
+
+def done() -> ActivityRecord:
+    activity = an_activity(status=ActivityStatus.DONE, last_sequence=len(LOG))
+    run = a_run(activity, status=RunStatus.COMPLETED, aop_item_id=ITEM, evidence=(evidence(),))
+    return ActivityRecord(activity=activity, runs=(run,))
+
+
+def log(record: ActivityRecord, types: tuple[EventType, ...] = LOG) -> list[Event]:
+    return [
+        Event(
+            tenant="acme",
+            activity_id=record.activity.activity_id,
+            sequence=sequence,
+            type=type_,
+            at=NOON,
+            run_id=record.current_run.run_id,
+            detail={},
+        )
+        for sequence, type_ in enumerate(types, 1)
+    ]
+
+
+def books(record: ActivityRecord, **fields) -> Books:
+    activity_id = record.activity.activity_id
+    run_id = record.current_run.run_id
+    values = {
+        "accepted": [activity_id],
+        "records": {activity_id: record},
+        "events": {activity_id: log(record)},
+        "starts": [Start(run_id=run_id, aop_item_id=ITEM, item_status="completed")],
+    }
+    return Books(**(values | fields))
+
+
+def in_run(record: ActivityRecord, **fields) -> ActivityRecord:
+    return replace(record, runs=(replace(record.current_run, **fields),))
+
+
+def in_activity(record: ActivityRecord, **fields) -> ActivityRecord:
+    return replace(record, activity=replace(record.activity, **fields))
+
+
+def verdicts(found: Findings) -> set[str]:
+    return {offence.verdict for offence in found.offences}
+
+
+def unknown() -> ActivityRecord:
+    blocked = in_activity(done(), status=ActivityStatus.BLOCKED, last_sequence=2)
+    return in_run(blocked, status=RunStatus.START_UNKNOWN, aop_item_id=None, evidence=())
+
+
+def test_right_books_are_clean():
+    found = check(books(done()))
+
+    assert found.is_clean
+    assert (1, 1, 0) == (found.accepted, found.starts, found.unknown)
+    assert {ActivityStatus.DONE: 1} == found.ended
+
+
+def test_an_unknown_start_waits_visibly():
+    record = unknown()
+
+    found = check(books(record, events={record.activity.activity_id: log(record, LOG[:2])}))
+
+    assert found.is_clean
+    assert (1, 1) == (found.unknown, found.unknown_started)
+
+
+def test_a_start_that_ended_as_unknown_is_not_denied():
+    problem = Problem(code="start_unknown", message="no trustworthy answer")
+    record = in_run(
+        in_activity(done(), status=ActivityStatus.FAILED),
+        status=RunStatus.FAILED,
+        aop_item_id=None,
+        error=problem,
+    )
+
+    assert check(books(record)).is_clean
+
+
+def second_start(record: ActivityRecord) -> Books:
+    start = Start(
+        run_id=record.current_run.run_id, aop_item_id="another", item_status="in_progress"
+    )
+    right = books(record)
+    return replace(right, starts=[*right.starts, start])
+
+
+def another_activity(record: ActivityRecord) -> Books:
+    right, twin = books(record), in_activity(unknown(), last_sequence=0)
+    return replace(right, records={**right.records, twin.activity.activity_id: twin})
+
+
+def denied(record: ActivityRecord) -> Books:
+    failed = in_activity(record, status=ActivityStatus.FAILED)
+    problem = Problem(code="upstream_unavailable", message="refused")
+    return books(in_run(failed, status=RunStatus.FAILED, aop_item_id=None, error=problem))
+
+
+def running(record: ActivityRecord) -> Run:
+    return replace(record.current_run, status=RunStatus.RUNNING, evidence=())
+
+
+def without(record: ActivityRecord, sequence: int) -> Books:
+    events = [event for event in log(record) if event.sequence != sequence]
+    return books(record, events={record.activity.activity_id: events})
+
+
+def told_again(record: ActivityRecord, type_: EventType) -> Books:
+    longer = in_activity(record, last_sequence=len(LOG) + 1)
+    events = log(longer, (*LOG[:-1], type_, LOG[-1]))
+    return books(longer, events={record.activity.activity_id: events})
+
+
+def with_start(record: ActivityRecord, **fields) -> Books:
+    right = books(record)
+    return replace(right, starts=[replace(right.starts[0], **fields)])
+
+
+PLANTED = {
+    "accepted, and no row": (
+        "lost",
+        lambda r: replace(books(r), accepted=["act_1", *books(r).accepted]),
+    ),
+    "started, and no run": ("lost", lambda r: with_start(r, run_id="run_1")),
+    "started, and denied": ("lost", denied),
+    "a run started twice": ("doubled", second_start),
+    "an activity nobody asked for": ("doubled", another_activity),
+    "two requests, one activity": (
+        "doubled",
+        lambda r: replace(books(r), accepted=[*books(r).accepted, *books(r).accepted]),
+    ),
+    "a start told twice": ("doubled", lambda r: told_again(r, EventType.RUN_STARTED)),
+    "the provider says failed": ("contradicted", lambda r: with_start(r, item_status="failed")),
+    "another item": ("contradicted", lambda r: with_start(r, aop_item_id="another")),
+    "two decisions": (
+        "contradicted",
+        lambda r: books(in_run(r, evidence=(evidence(), evidence(RunStatus.FAILED)))),
+    ),
+    "an end without evidence": ("contradicted", lambda r: books(in_run(r, evidence=()))),
+    "failed on a completed run": (
+        "contradicted",
+        lambda r: books(in_activity(r, status=ActivityStatus.FAILED)),
+    ),
+    "an end told twice": ("contradicted", lambda r: told_again(r, EventType.RUN_FAILED)),
+    "an activity's end told twice": (
+        "contradicted",
+        lambda r: told_again(r, EventType.ACTIVITY_FAILED),
+    ),
+    "neither ended nor waiting": (
+        "stuck",
+        lambda r: books(
+            replace(in_activity(r, status=ActivityStatus.IN_PROGRESS), runs=(running(r),))
+        ),
+    ),
+    "blocked, but not as unknown": (
+        "stuck",
+        lambda r: books(replace(in_activity(r, status=ActivityStatus.BLOCKED), runs=(running(r),))),
+    ),
+    "an event missing in between": ("gaps", lambda r: without(r, 2)),
+    "the last event missing": ("gaps", lambda r: without(r, len(LOG))),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_what_is_wrong_is_found(planted: str):
+    verdict, wrong = PLANTED[planted]
+
+    found = check(wrong(done()))
+
+    assert verdict in verdicts(found)
+    assert not found.is_clean
+
+
+def test_every_verdict_can_be_reached():
+    assert set(VERDICTS) == {verdict for verdict, _ in PLANTED.values()}
+
+
+def an_outcome(findings: Findings, **fields) -> Outcome:
+    return Outcome(scenario="upstream", seed=7, findings=findings, faults=3, seconds=1.0, **fields)
+
+
+def test_a_finding_is_told_with_its_run_and_its_evidence():
+    outcome = an_outcome(check(second_start(done())), evidence=["the row"])
+    complaints = list(outcome.complaints())
+
+    assert not outcome.is_clean
+    assert complaints[0].startswith("DOUBLED (upstream, seed 7): act_")
+    assert "was started 2 times" in complaints[0]
+    assert "the row" == complaints[-1]
+
+
+def test_a_broken_expectation_is_no_clean_outcome():
+    assert not an_outcome(check(books(done())), broken=["rows changed"]).is_clean
+    assert an_outcome(check(books(done()))).is_clean
+
+
+def test_a_row_has_a_cell_for_every_column():
+    assert len(COLUMNS) == len(an_outcome(check(books(done()))).cells())
+
+
+@pytest.mark.parametrize("operation", ["token", "execute", "status"])
+def test_the_faults_together_strike_the_wanted_share(operation: str):
+    passes = 1.0
+    for rule in upstream.rules(seed=7):
+        if rule["operation"] == operation:
+            passes *= 1 - rule["probability"]
+
+    assert 1 - passes == pytest.approx(upstream.SHARE)
+
+
+def test_a_seed_repeats_its_faults():
+    assert list(upstream.rules(7)) == list(upstream.rules(7))
+    assert list(upstream.rules(7)) != list(upstream.rules(8))
