@@ -41,7 +41,7 @@ TENANT = "default"
 REQUESTS_AT_ONCE = 6
 TRIES = 8
 LOOK_EVERY_SECONDS = 0.5
-SECONDS_AFTER_A_TICK = 60.0
+SECONDS_AFTER_A_TICK = 120.0
 PARAMETERS = {"ScheduleExpression": "cron(0 3 1 1 ? 2099)"}
 
 
@@ -83,8 +83,8 @@ class ChaosStack:
     # ---- what an operator does ------------------------------------------------------------------
 
     def call(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
-        """The answer's JSON. A 5xx or a broken connection is tried again with the same key, as a
-        careful client does. RequestRefused for a 4xx."""
+        """The answer's JSON. A broken connection, a 5xx and whatever asks to come again is tried
+        again with the same key, as a careful client does. RequestRefused for another 4xx."""
         headers = {"Authorization": f"ApiKey {self.site.deployed.operator_key}"}
         if key:
             headers["Idempotency-Key"] = key
@@ -97,13 +97,13 @@ class ChaosStack:
                     headers=headers,
                     timeout=60,
                 )
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 if tried == TRIES:
                     raise
             else:
                 if answer.ok:
                     return answer.json() if answer.content else None
-                if answer.status_code < 500:
+                if answer.status_code < 500 and "Retry-After" not in answer.headers:
                     raise RequestRefused(f"{method} {path}: {answer.status_code} {answer.text}")
                 if tried == TRIES:
                     answer.raise_for_status()
@@ -327,8 +327,13 @@ def own_directory(usual: Path) -> Iterator[Path]:
     with (usual / "session.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield usual
         except BlockingIOError:
-            directory = usual.with_name(f"{usual.name}-{os.getpid()}")
-            yield directory
-            shutil.rmtree(directory, ignore_errors=True)
+            pass
+        else:
+            yield usual
+            return
+    directory = usual.with_name(f"{usual.name}-{os.getpid()}")
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

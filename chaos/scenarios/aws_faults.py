@@ -21,6 +21,7 @@ from chaos.scenarios.upstream import polls
 
 SHARE = 0.3
 PATIENCE_SECONDS = 180.0
+AT_ONCE = 20
 TICKS = 2
 WRITES = ("PutItem", "TransactWriteItems", "UpdateItem", "DeleteItem")
 READS = ("GetItem", "Query")
@@ -42,22 +43,26 @@ class AwsFaults:
     NAME: str
     rules: list[Rule]
     SHORT: int = 5
-    LONG: int = 100
+    LONG: int = 60
 
     def run(self, site: ChaosSite, seed: int, size: int) -> Outcome:
         """So many activities, every one of them on a provider that behaves."""
         began = time.monotonic()
         broken: list[str] = []
+        accepted: list[str] = []
         with site.scenario(self.NAME, seed) as stack:
             stack.leena.define_aop("behaves", polls(in_progress=2, completed=0))
             stack.leena.change_settings(expires_in=60)
             before = site.proxy.fired()
             site.proxy.set_rules(self.rules)
             try:
-                accepted = stack.start_many("behaves", size)
+                for wave in range(0, size, AT_ONCE):
+                    number = min(AT_ONCE, size - wave)
+                    begun = stack.start_many("behaves", number, batch=f"{wave}")
+                    stack.wait_for_ends(begun, PATIENCE_SECONDS, by_ticks=False)
+                    accepted += begun
             except RequestRefused as error:
-                broken, accepted = [f"a false conflict: {error}"], []
-            stack.wait_for_ends(accepted, PATIENCE_SECONDS, by_ticks=False)
+                broken.append(f"a false conflict: {error}")
             ticks = stack.tick_until_rest(accepted, TICKS)
             fired = site.proxy.fired() - before
             site.proxy.set_rules([])

@@ -20,7 +20,7 @@ NAME = "deliveries"
 SHORT, LONG = 6, 40
 TIMES = 3
 RECORDS_PER_BATCH = 10
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0
 
 
 def run(site: ChaosSite, seed: int, size: int) -> Outcome:

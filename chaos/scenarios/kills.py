@@ -24,7 +24,7 @@ ON_THE_WAY = (
     "publish-events",
 )
 """The functions that an activity's way leads through; the others idle here."""
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 TICKS = 2
 WORKER_DIED = "Runtime.ExitError"
 

@@ -70,7 +70,7 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
 
 
 def _wait_until_started(stack: ChaosStack, number: int) -> None:
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + 120
     while len(stack.leena.ledger.executes()) < number and time.monotonic() < give_up_at:
         time.sleep(0.2)
     time.sleep(1)  # so that some are parked
