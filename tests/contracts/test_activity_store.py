@@ -10,8 +10,9 @@ import pytest
 
 from agentruns.errors import ActivityNotFound, InvalidRequest, StoreConflict
 from agentruns.model import Activity, ActivityInput, Change, EventType, Idempotency, Page, Problem
-from agentruns.ports import ActivityFilter, ActivityStore
+from agentruns.ports import ActivityFilter, ActivityStore, DueRun
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.store import keys
 from agentruns.store.activities import DynamoDbActivityStore
 from tests.contracts.samples import (
     a_run,
@@ -21,6 +22,7 @@ from tests.contracts.samples import (
     create,
     touched,
 )
+from tests.contracts.table import TABLE_NAME
 from tests.fakes import InMemoryActivityStore
 from tests.fakes.clock import NOON
 
@@ -331,19 +333,57 @@ class TestDueRuns:
     def test_a_run_leaves_the_index_with_its_due_time(self, store):
         activity = an_activity()
         create(store, activity, a_run(activity, due_at=NOON))
-        (run,) = store.list_due_runs(NOON, 10)
-        assert store.read("acme", activity.activity_id).current_run == run
+        (due,) = store.list_due_runs(NOON, 10)
+        run = store.read("acme", activity.activity_id).current_run
+        expected = DueRun(
+            tenant="acme", activity_id=run.activity_id, run_id=run.run_id, due_at=NOON
+        )
+        assert expected == due
         store.save_run(replace(run, due_at=None))
         assert () == store.list_due_runs(NOON, 10)
 
     def test_a_change_moves_it_too(self, store):
         activity = an_activity()
         stored = create(store, activity, a_run(activity, due_at=NOON))
-        (run,) = store.list_due_runs(NOON, 10)
+        assert 1 == len(store.list_due_runs(NOON, 10))
+        run = store.read("acme", activity.activity_id).current_run
         later = NOON + timedelta(minutes=5)
         store.apply(Change(activity=stored, runs=(replace(run, due_at=later),)))
         assert () == store.list_due_runs(NOON, 10)
         assert 1 == len(store.list_due_runs(later, 10))
+
+
+class TestDueIndex:
+    def test_it_is_read_over_many_pages_in_order(self, table, monkeypatch):
+        monkeypatch.setattr("agentruns.store.activities.DUE_PAGE_SIZE", 2)
+        store = DynamoDbActivityStore(table)
+        for number in range(30):
+            activity = an_activity(created_at=NOON + timedelta(seconds=number))
+            create(store, activity, a_run(activity, due_at=NOON - timedelta(seconds=number % 7)))
+        found = store.list_due_runs(NOON, 100)
+        times = [run.due_at for run in found]
+        assert (30, sorted(times)) == (len({run.run_id for run in found}), times)
+        assert found[:20] == store.list_due_runs(NOON, 20)
+
+    def test_it_holds_ids_and_the_time_alone(self, aws, table):
+        store = DynamoDbActivityStore(table)
+        activity = an_activity()
+        create(store, activity, a_run(activity, due_at=NOON, callback_token="c" * 900))
+        rows = [
+            row
+            for shard in range(keys.DUE_SHARDS)
+            for page in aws.dynamodb()
+            .get_paginator("query")
+            .paginate(
+                TableName=TABLE_NAME,
+                IndexName="due",
+                KeyConditionExpression="due_pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": keys.due_shard_key(shard)}},
+            )
+            for row in page["Items"]
+        ]
+        projected = {"tenant", "activity_id", "run_id", "due_at"}
+        assert [{"pk", "sk", "due_pk", "due_sk"} | projected] == [set(row) for row in rows]
 
 
 class TestBoundedListing:

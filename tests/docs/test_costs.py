@@ -48,10 +48,11 @@ def test_the_amounts_of_the_template():
     assert PER_MONTH["alarms"][0] == template.count("Type: AWS::CloudWatch::Alarm\n")
     assert PER_MONTH["dashboard"][0] == template.count("Type: AWS::CloudWatch::Dashboard\n")
     assert "rate(1 minute)" in sweep
-    assert "MemorySize: 512" in sweep
+    assert "MemorySize: 1769" in sweep
     assert PER_MONTH["sweeper: Lambda calls"][0] == 730 * 60
-    assert PER_MONTH["sweeper: GB-seconds (0.5 GB, 0.2 s assumed)"][0] == 730 * 60 * 0.5 * 0.2
-    assert set(re.findall(r"MemorySize: (\d+)", template)) == {"256", "512"}
+    gb_seconds = PER_MONTH["sweeper: GB-seconds (1.73 GB, 0.2 s assumed)"][0]
+    assert gb_seconds == round(730 * 60 * 1769 / 1024 * 0.2)
+    assert set(re.findall(r"MemorySize: (\d+)", template)) == {"256", "512", "1769"}
 
 
 def resource(template: str, name: str) -> str:
@@ -63,7 +64,7 @@ def resource(template: str, name: str) -> str:
 def test_a_parked_hour():
     write_unit = PER_RUN["DynamoDB write units"][1]
     gb_second = PER_RUN["Lambda GB-seconds (arm64)"][1]
-    dollars = 60 * (3 * write_unit + 0.15 * gb_second)
+    dollars = 60 * (4 * write_unit + 0.26 * gb_second)
 
     assert f"= {dollars:.4f} USD" in COSTS
     assert POLICY.cap_seconds == 60

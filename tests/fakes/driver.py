@@ -48,10 +48,14 @@ class Driver:
     """Runs every execution that the world starts, and the sweeper, to the end or a time.
 
     `visits`: the states each execution entered, which is what Step Functions bills.
-    `kill_execution`: a killed worker takes its whole execution with it.
+    `kill_execution`: a killed worker takes its whole execution with it. Not `has_sweeper`: the
+    minute tick never comes.
     """
 
-    def __init__(self, world: World, *, kill_execution: bool = False) -> None:
+    def __init__(
+        self, world: World, *, kill_execution: bool = False, has_sweeper: bool = True
+    ) -> None:
+        self.has_sweeper = has_sweeper
         self.world = world
         self.kill_execution = kill_execution
         self.asl: dict[str, Any] = json.loads(ASL.read_text(encoding="utf-8"))
@@ -93,11 +97,9 @@ class Driver:
     def _useful_tick(self) -> datetime | None:
         """The first tick that finds a run due. The others find nothing and are skipped."""
         due = self.world.store.list_due_runs(FAR, 1)
-        if not due:
+        if not due or not self.has_sweeper:
             return None
-        at = due[0].due_at
-        assert at is not None
-        late = max((at - self.next_tick) / TICK, 0)
+        late = max((due[0].due_at - self.next_tick) / TICK, 0)
         return self.next_tick + TICK * -(-late // 1)
 
     def _do_what_is_due(self) -> None:

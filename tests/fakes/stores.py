@@ -34,7 +34,7 @@ from agentruns.model import (
     Run,
     Schedule,
 )
-from agentruns.ports import ActivityFilter
+from agentruns.ports import ActivityFilter, DueRun
 from agentruns.store.cursors import decode_cursor, encode_cursor
 
 N = TypeVar("N", Connection, Agent, Schedule)
@@ -156,15 +156,19 @@ class InMemoryActivityStore:
             events = list(entry.events) if entry else []
         return tuple(event for event in events if event.sequence > after)[:limit]
 
-    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
         with self._lock:
             due = [
-                (run.due_at, run.run_id, run)
+                (run.due_at, run)
                 for entry in self._entries.values()
                 for run in entry.runs.values()
                 if run.due_at is not None and run.due_at <= now
             ]
-        return tuple(run for _, _, run in sorted(due, key=lambda item: item[:2])[:limit])
+        due.sort(key=lambda item: (item[0], item[1].run_id))
+        return tuple(
+            DueRun(tenant=run.tenant, activity_id=run.activity_id, run_id=run.run_id, due_at=due_at)
+            for due_at, run in due[:limit]
+        )
 
     def _entry(self, tenant: str, activity_id: str) -> _Entry:
         try:

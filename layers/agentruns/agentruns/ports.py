@@ -43,6 +43,16 @@ class ActivityFilter:
     tag: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRun:
+    """A run that has to be looked at, as the index of due runs knows it: ids and the time."""
+
+    tenant: str
+    activity_id: str
+    run_id: str
+    due_at: datetime
+
+
 class ActivityStore(Protocol):
     """Activities, their runs and their event logs: the truth."""
 
@@ -85,7 +95,7 @@ class ActivityStore(Protocol):
     ) -> tuple[Event, ...]:
         """Events with a sequence above `after`, ascending. Empty for an unknown activity."""
 
-    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
         """Runs of every tenant whose `due_at` has come, oldest first. Eventually consistent."""
 
 

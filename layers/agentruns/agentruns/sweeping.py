@@ -1,14 +1,17 @@
 """The minute tick: look at the parked runs that are due, and bring back what lost its execution.
 
-Bounded per tick and idempotent: everything it does goes through the same conditional writes as the
-workers, so two sweepers at once or a sweeper beside a live execution do no harm.
+Bounded per tick by time and count, and idempotent: everything it does goes through the same
+conditional writes as the workers, so two sweepers at once or a sweeper beside a live execution do
+no harm. Who is looked at next is `fair_queue`'s. Retries: a run that cannot be swept is due again
+later and later, so that it keeps no other one waiting.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,16 +19,30 @@ from agentruns import lifecycle, telemetry
 from agentruns.activities import start_execution
 from agentruns.aop import CheckAop
 from agentruns.errors import PermanentError
+from agentruns.fair_queue import FairQueue, Lane, Turn
 from agentruns.model import ActivityRecord, Change, Run
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.ports import ActivityStore, Clock, DueRun, Executions
 from agentruns.runs import SettleRun
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import Decide, transact
 
-RUNS_PER_TICK = 200
+RUNS_PER_TICK = 20_000
+"""What one tick reads from the index, 8 MB; more than it has time for, so that the runs of a slow
+connection do not fill the list."""
+
+WORKERS = 32
+LOOKS_PER_CONNECTION = 8
+"""A connection whose every look takes 10 s keeps a quarter of the workers and no more."""
+
+PLACERS = 4
+"""Workers that no number of looks can keep from reading which connection the next runs are of."""
+
 RECHECK_AFTER = timedelta(minutes=5)
 """When to look again at an execution that is late but alive."""
+
+SHORTEST_POSTPONEMENT = timedelta(minutes=1)
+LONGEST_POSTPONEMENT = timedelta(minutes=15)
 
 logger = logging.getLogger(__name__)
 
@@ -57,40 +74,104 @@ class Sweep:
     def __call__(self, has_time: Callable[[], bool]) -> Swept:
         """`has_time` says whether there is time for one more look; the rest is the next tick's.
 
-        A run that cannot be swept now is counted, logged and due again in the next tick."""
-        due = self.activities.list_due_runs(self.clock(), RUNS_PER_TICK)
+        A run that cannot be swept is counted, logged and due again later."""
+        now = self.clock()
+        due = self.activities.list_due_runs(now, RUNS_PER_TICK)
+        oldest_at = due[0].due_at if due else now
+        telemetry.measure("SweepLagSeconds", (now - oldest_at).total_seconds())
+        if not due:
+            return Swept()
+        telemetry.count("RunsSwept", len(due))
+        return self._sweep_all(due, has_time)
+
+    def _sweep_all(self, due: Sequence[DueRun], has_time: Callable[[], bool]) -> Swept:
+        queue = FairQueue(
+            due,
+            has_time=has_time,
+            workers=WORKERS,
+            lane_width=LOOKS_PER_CONNECTION,
+            placers=PLACERS,
+        )
+        workers = min(WORKERS, len(due))
         counts = Counter[str]()
-        for reached, run in enumerate(due):
-            if not has_time():
-                counts["not_reached"] = len(due) - reached
-                break
-            telemetry.bind(tenant=run.tenant, activity_id=run.activity_id, run_id=run.run_id)
+        with ThreadPoolExecutor(workers, thread_name_prefix="sweep") as pool:
+            for done in [pool.submit(self._work, queue) for _ in range(workers)]:
+                counts.update(done.result())
+        return Swept(due=len(due), not_reached=queue.count_left(), **counts)
+
+    def _work(self, queue: FairQueue) -> Counter[str]:
+        """What one worker's turns came to."""
+        counts = Counter[str]()
+        while (turn := queue.take()) is not None:
+            due = turn.run
+            telemetry.bind(tenant=due.tenant, activity_id=due.activity_id, run_id=due.run_id)
             try:
-                counts[self._sweep(run)] += 1
+                outcome = self._take_turn(queue, turn)
             except Exception:  # one run must not keep the others from being looked at
                 logger.exception("sweep_failed")
-                counts["failed"] += 1
-        if due:
-            telemetry.count("RunsSwept", len(due))
-        return Swept(due=len(due), **counts)
+                self._postpone(due)
+                outcome = "failed"
+            if outcome is not None:
+                counts[outcome] += 1
+        return counts
 
-    def _sweep(self, run: Run) -> str:
-        record = self.activities.read(run.tenant, run.activity_id)
-        if record.activity.status.is_terminal:
-            self._forget(record, run.run_id)
+    def _take_turn(self, queue: FairQueue, turn: Turn) -> str | None:
+        """None where the run waits for its lane."""
+        lane = turn.lane
+        try:
+            record = self.activities.read(turn.run.tenant, turn.run.activity_id)
+            if not self._is_to_look_at(record, turn.run):
+                return self._sweep_without_look(record, turn.run)
+            if lane is None:
+                placed = Lane(record.activity.tenant, record.activity.adapter.connection)
+                if not queue.place(turn.run, placed):
+                    return None
+                lane = placed
+            return self._look(record)
+        finally:
+            if lane is not None:
+                queue.finish(lane)
+
+    def _is_to_look_at(self, record: ActivityRecord, due: DueRun) -> bool:
+        run = record.current_run
+        if record.activity.status.is_terminal or run.run_id != due.run_id:
+            return False
+        return run.callback_token is not None and self._is_due(run)
+
+    def _sweep_without_look(self, record: ActivityRecord, due: DueRun) -> str:
+        run = record.current_run
+        if record.activity.status.is_terminal or run.run_id != due.run_id:
+            self._forget(record, due.run_id)
             return "left_alone"
-        current = record.current_run
-        if run.run_id != current.run_id:
-            self._forget(record, run.run_id)
+        if not self._is_due(run):
             return "left_alone"
-        if current.due_at is None or current.due_at > self.clock():
-            return "left_alone"
-        if current.callback_token is None:
-            return self._look_after_execution(record)
+        return self._look_after_execution(record)
+
+    def _is_due(self, run: Run) -> bool:
+        return run.due_at is not None and run.due_at <= self.clock()
+
+    def _look(self, record: ActivityRecord) -> str:
+        callback_token = record.current_run.callback_token or ""  # of what is looked at
         following = self._check(record)
         if following.next_step is NextStep.PARK:
             return "still_parked"
-        return self._wake(record, current.callback_token, following)
+        return self._wake(record, callback_token, following)
+
+    def _postpone(self, due: DueRun) -> None:
+        """As long again as the run is late already, so that its turns become rare."""
+
+        def decide(seen: ActivityRecord) -> Run | None:
+            run, now = seen.current_run, self.clock()
+            if run.run_id != due.run_id or not self._is_due(run):
+                return None
+            late = now - (run.next_check_at or seen.activity.updated_at)
+            wait = min(max(late, SHORTEST_POSTPONEMENT), LONGEST_POSTPONEMENT)
+            return replace(run, due_at=now + wait)
+
+        try:
+            transact(self.activities, due.tenant, due.activity_id, decide)
+        except Exception:  # it stays due, behind nobody: the next tick has other workers for others
+            logger.exception("sweep_not_postponed")
 
     def _check(self, record: ActivityRecord) -> Step:
         task = _task(record)

@@ -7,7 +7,10 @@ Library modules log through `logging.getLogger(__name__)` with keys in `extra`; 
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentruns.settings import Settings
@@ -29,6 +32,7 @@ def begin_invocation(context: Any, **ids: str | None) -> None:
     """Bind the invocation's ids to every line until the next invocation. None is left out."""
     log = _logger()
     log.clear_state()
+    log.thread_safe_clear_keys()
     log.append_keys(
         function_request_id=getattr(context, "aws_request_id", None),
         function_name=getattr(context, "function_name", None),
@@ -37,8 +41,9 @@ def begin_invocation(context: Any, **ids: str | None) -> None:
 
 
 def bind(**ids: str) -> None:
-    """Bind further ids, over those of the same name."""
-    _logger().append_keys(**ids)
+    """Bind further ids, over those of the same name: to the lines of this thread alone, until
+    it ends or the next invocation begins in it."""
+    _logger().thread_safe_append_keys(**ids)
 
 
 def count(name: str, value: int = 1, **dimensions: str) -> None:
@@ -48,14 +53,25 @@ def count(name: str, value: int = 1, **dimensions: str) -> None:
     CloudWatch takes (and bills) each value of a dimension as a metric of its own and refuses what
     is not ASCII: so names of ours, never a provider's words.
     """
-    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+    _write_metric(name, "Count", value, dimensions)
+
+
+def measure(name: str, seconds: float) -> None:
+    """Put one value, in seconds, of a CloudWatch metric of the service; written as `count` does."""
+    _write_metric(name, "Seconds", seconds, {})
+
+
+def _write_metric(name: str, unit: str, value: float, dimensions: Mapping[str, str]) -> None:
+    from aws_lambda_powertools.metrics import EphemeralMetrics
 
     service = Settings.load().powertools_service_name or "agentruns"
     metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE, service=service)
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.add_metric(name=name, unit=unit, value=value)
     if dimensions:
         metrics.add_dimensions(service=service, **dimensions)
-    metrics.flush_metrics()
+    line = json.dumps(metrics.serialize_metric_set(), separators=(",", ":"))
+    # in one piece, newline included: other threads write lines too
+    sys.stdout.write(f"{line}\n")
 
 
 logging.getLogger("agentruns").addHandler(logging.NullHandler())

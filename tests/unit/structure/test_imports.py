@@ -90,6 +90,7 @@ def test_use_cases_know_no_technology():
         "agents",
         "aop",
         "connections",
+        "fair_queue",
         "lifecycle",
         "operator_keys",
         "publishing",

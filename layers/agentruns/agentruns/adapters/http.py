@@ -50,6 +50,8 @@ READ_SECONDS = 10.0
 DEADLINE_SECONDS = 20.0
 IDLE_SECONDS = 15.0
 MAX_BODY_BYTES = 1024 * 1024
+CONNECTIONS_PER_HOST = 32
+"""Kept alive: as many as the sweeper has threads. Others are closed after their answer."""
 _CHUNK_BYTES = 64 * 1024
 
 _FAILURES = (
@@ -325,7 +327,10 @@ class _WatchedAdapter(HTTPAdapter):
     """requests' adapter over watched connections, without any retry of its own."""
 
     def __init__(self) -> None:
-        super().__init__(max_retries=urllib3.Retry(0, read=False, redirect=False))
+        super().__init__(
+            pool_maxsize=CONNECTIONS_PER_HOST,
+            max_retries=urllib3.Retry(0, read=False, redirect=False),
+        )
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -25,6 +25,8 @@ CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 5
 STEP_FUNCTIONS_READ_TIMEOUT_SECONDS = 15
 TOTAL_ATTEMPTS = 4
+CONNECTIONS = 32
+"""Kept open per service: the sweeper's threads. botocore's ten would close and open the rest."""
 
 
 class AwsClients:
@@ -59,6 +61,7 @@ class AwsClients:
                     config=Config(
                         connect_timeout=CONNECT_TIMEOUT_SECONDS,
                         read_timeout=read_timeout_seconds,
+                        max_pool_connections=CONNECTIONS,
                         retries={"mode": "standard", "total_max_attempts": TOTAL_ATTEMPTS},
                     ),
                 )

@@ -7,9 +7,11 @@ gapless. Not here: what a transition is (`lifecycle`), publishing events (the ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from agentruns.errors import ActivityNotFound
@@ -24,7 +26,7 @@ from agentruns.model import (
     Page,
     Run,
 )
-from agentruns.ports import ActivityFilter
+from agentruns.ports import ActivityFilter, DueRun
 from agentruns.store import keys
 from agentruns.store.cursors import decode_cursor, encode_cursor
 from agentruns.store.items import (
@@ -40,11 +42,14 @@ from agentruns.store.items import (
     run_row,
 )
 from agentruns.store.table import ABSENT, Condition, DynamoDbTable, Put, at_version
-from agentruns.store.values import read_time, to_item, write_time
+from agentruns.store.values import Row, read_time, to_item, write_time
 
 MAX_LISTING_QUERIES = 5
 FILTERED_PAGE_SIZE = 100
 """A filtered listing looks at no more than 5 x 100 activities in a call, or 5 x its limit."""
+
+DUE_PAGE_SIZE = 2_500
+"""Rows of under 400 bytes: a page stays below the megabyte at which DynamoDB ends it."""
 
 
 class DynamoDbActivityStore:
@@ -157,28 +162,33 @@ class DynamoDbActivityStore:
         )
         return tuple(read_event(row) for row in rows)
 
-    def list_due_runs(self, now: datetime, limit: int) -> tuple[Run, ...]:
-        due = [
-            run for shard in range(keys.DUE_SHARDS) for run in self._due_runs_of(shard, now, limit)
-        ]
-        due.sort(key=lambda run: (run.due_at or now, run.run_id))
-        return tuple(due[:limit])
+    def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
+        """Reads the shards side by side, no further than the limit asks for."""
+        shards = [self._due_rows(shard, now, limit) for shard in range(keys.DUE_SHARDS)]
+        oldest_first = heapq.merge(*shards, key=lambda row: str(row["due_sk"]))
+        return tuple(_read_due_run(row) for row in islice(oldest_first, limit))
 
-    def _due_runs_of(self, shard: int, now: datetime, limit: int) -> list[Run]:
+    def _due_rows(self, shard: int, now: datetime, limit: int) -> Iterator[Row]:
         pages = self._table.query_pages(
             IndexName=keys.DUE,
             KeyConditionExpression="due_pk = :pk AND due_sk < :end",
             ExpressionAttributeValues=to_item(
                 {":pk": keys.due_shard_key(shard), ":end": keys.after_due(now)}
             ),
-            Limit=limit,
+            Limit=min(limit, DUE_PAGE_SIZE),
         )
-        runs: list[Run] = []
         for rows, _ in pages:
-            runs += [read_run(row) for row in rows]
-            if len(runs) >= limit:
-                break
-        return runs[:limit]
+            yield from rows
+
+
+def _read_due_run(row: Row) -> DueRun:
+    """Of what the index projects."""
+    return DueRun(
+        tenant=row["tenant"],
+        activity_id=row["activity_id"],
+        run_id=row["run_id"],
+        due_at=read_time(row["due_at"]),
+    )
 
 
 def _number(activity: Activity, events: Sequence[NewEvent]) -> tuple[Event, ...]:
