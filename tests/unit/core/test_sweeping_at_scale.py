@@ -84,19 +84,19 @@ def test_all_that_is_due_is_looked_at_in_one_tick_on_many_threads():
     assert (400, 400, 0) == (swept.due, swept.still_parked, swept.not_reached)
     assert {"a": 100, "b": 100, "c": 100, "d": 100} == leena.looks
     assert max(leena.most_at_once.values()) <= LOOKS_PER_CONNECTION
-    assert took < 400 * 0.02 / 4
+    assert took < 400 * 0.02 / 2
     assert 0 == world.sweep(lambda: True).due
 
 
 def test_a_slow_connection_does_not_keep_the_others_waiting():
     """Its runs are the oldest, and more than there are workers."""
-    leena = SlowLeenaApi({"slow": 0.5, "fast": 0.0})
+    leena = SlowLeenaApi({"slow": 2.0, "fast": 0.0})
     world = world_with(leena)
     park(world, "slow", 100)
     world.clock.advance(1)
     park(world, "fast", 100)
     world.clock.set(NOON + timedelta(days=1))
-    until = time.monotonic() + 0.4
+    until = time.monotonic() + 1.6
     swept = world.sweep(lambda: time.monotonic() < until)
     assert {"slow": LOOKS_PER_CONNECTION, "fast": 100} == leena.looks
     assert 100 - LOOKS_PER_CONNECTION == swept.not_reached
