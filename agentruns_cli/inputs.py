@@ -38,6 +38,18 @@ def parse_duration_option(option: str, text: str | None) -> int | None:
         raise UsageFault(f"{option} is not usable", str(error)) from error
 
 
+def parse_detection_option(option: str, text: str | None) -> JsonObject | None:
+    """`25%` of a run's age, or a longest delay as a duration; None where it was not given."""
+    if text is None or not text.endswith("%"):
+        seconds = parse_duration_option(option, text)
+        return None if seconds is None else {"max_delay_seconds": seconds}
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError as error:
+        raise UsageFault(f"{option} is not usable", f"{text!r} is not like 25% or 30s") from error
+    return {"relative_delay": percent / 100}
+
+
 def require_header_text(option: str, text: str | None) -> None:
     """UsageFault where the value of `option` cannot travel in an HTTP header."""
     if text is not None and not (

@@ -9,17 +9,22 @@ import time
 from collections.abc import Iterator
 
 from agentruns.model import ActivityRecord
-from bench import cold_starts, crowd, delay, histories, init_cost, machine
+from bench import cold_starts, crowd, delay, histories, init_cost, machine, poll_plans
 from bench.embedded import bench_stack
 from bench.section import Section
 
-FIGURES = ("burst", "delay", "crowd", "histories", "init")
+FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls")
+WITHOUT_STACK = {"polls"}
 SWITCHES = {"LAMBDA_WARM_TTL_SECONDS": "60"}
 """Idle workers end after a minute, as memory is measured; MiniStack's own is five."""
 
 
 def measure(wanted: list[str]) -> Iterator[Section]:
     """The stack is cold for the first figure and warm for the others."""
+    if "polls" in wanted:
+        yield poll_plans.measure()
+    if set(wanted) <= WITHOUT_STACK:
+        return
     if wanted == ["init"] and init_cost.BUILD.exists():
         yield init_cost.measure()
         return

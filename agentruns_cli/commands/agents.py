@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agentruns_cli.describe import agent_table
-from agentruns_cli.inputs import parse_duration_option
+from agentruns_cli.inputs import parse_detection_option, parse_duration_option
 from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
 from agentruns_cli.session import open_session
 from agentruns_cli.views import JsonObject
@@ -46,6 +46,14 @@ def set_agent(
             help="hold, retry or fail, when nobody knows whether the provider started.",
         ),
     ] = None,
+    detection: Annotated[
+        str | None,
+        typer.Option(
+            "--detection",
+            metavar="DELAY",
+            help="How late an end may be noticed: 25% of a run's age, or at most 30s.",
+        ),
+    ] = None,
     api_url: ApiUrl = None,
     stack: Stack = None,
     as_json: AsJson = False,
@@ -63,6 +71,7 @@ def set_agent(
     optional = {
         "timeout_seconds": parse_duration_option("--timeout", timeout),
         "on_start_unknown": on_start_unknown,
+        "detection": parse_detection_option("--detection", detection),
         "retry": {key: value for key, value in retry.items() if value is not None} or None,
     }
     document.update({key: value for key, value in optional.items() if value is not None})

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentruns.durations import BUCKETS, RUNS_KEPT, DurationHistory
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -22,6 +23,7 @@ from agentruns.model import (
     RetryPolicy,
     Run,
 )
+from agentruns.polling import Detection
 from agentruns.store import items, keys
 from agentruns.store.values import from_item, read_time, to_item, write_time
 from tests.contracts.table import table_properties
@@ -68,6 +70,12 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
             tuple
         ),
         LeenaAopAdapter: st.builds(LeenaAopAdapter, connection=TEXT, aop_id=TEXT),
+        DurationHistory: st.builds(
+            DurationHistory,
+            buckets=st.lists(st.integers(0, BUCKETS - 1), max_size=RUNS_KEPT).map(tuple),
+        ),
+        Detection: st.builds(Detection, relative_delay=st.floats(0, 1))
+        | st.builds(Detection, relative_delay=st.none(), max_delay_seconds=st.integers(1, 10**6)),
         RetryPolicy: st.builds(
             RetryPolicy, max_attempts=st.integers(1, 9), backoff_seconds=st.integers(0, 99)
         ),

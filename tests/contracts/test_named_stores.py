@@ -15,6 +15,7 @@ from agentruns.errors import (
     ScheduleNotFound,
 )
 from agentruns.model import ActivityRequest, OnStartUnknown, Priority, RetryPolicy
+from agentruns.polling import Detection
 from agentruns.ports import OperatorKeyStore
 from agentruns.store.agents import DynamoDbAgentStore
 from agentruns.store.connections import DynamoDbConnectionStore
@@ -38,6 +39,7 @@ EVERY_FIELD_SET: dict[str, Any] = {
         retry=RetryPolicy(max_attempts=3, backoff_seconds=7),
         timeout_seconds=60,
         on_start_unknown=OnStartUnknown.RETRY,
+        detection=Detection(relative_delay=None, max_delay_seconds=30),
     ),
     "schedules": a_schedule(
         updated_at=LATER,

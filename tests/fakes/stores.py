@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
+from agentruns.durations import StoredDurations
 from agentruns.errors import (
     ActivityNotFound,
     AgentNotFound,
@@ -278,6 +279,23 @@ class InMemoryAgentStore(_NamedStore[Agent]):
 
     def delete(self, tenant: str, role: str) -> None:
         super().delete(tenant, role)
+
+
+class InMemoryDurationStore:
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], StoredDurations] = {}
+        self._lock = RLock()
+
+    def read(self, tenant: str, subject: str) -> StoredDurations:
+        empty = StoredDurations(tenant=tenant, subject=subject)
+        return self._rows.get((tenant, subject), empty)
+
+    def write(self, durations: StoredDurations, now: datetime) -> None:
+        with self._lock:
+            if self.read(durations.tenant, durations.subject).version != durations.version:
+                raise StoreConflict(f"durations of {durations.subject!r} moved on")
+            stored = replace(durations, version=durations.version + 1)
+            self._rows[(durations.tenant, durations.subject)] = stored
 
 
 class InMemoryOperatorKeyStore:

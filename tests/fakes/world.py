@@ -7,6 +7,7 @@ from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
 from agentruns.aop import CheckAop, ExecuteAop, MintToken
+from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRequest,
     Agent,
@@ -26,6 +27,7 @@ from tests.fakes.stores import (
     InMemoryActivityStore,
     InMemoryAgentStore,
     InMemoryConnectionStore,
+    InMemoryDurationStore,
     InMemoryScheduleStore,
 )
 
@@ -65,6 +67,7 @@ class World:
         self.agents = InMemoryAgentStore()
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
+        self.durations = InMemoryDurationStore()
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
@@ -95,6 +98,7 @@ class World:
             "tokens": wrap("tokens", self.tokens),
         }
         calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
+        learning = LearnDurations(durations=wrap("durations", self.durations), clock=self.clock)
         self.accept_activity = AcceptActivity(
             agents=wrap("agents", self.agents),
             connections=connections,
@@ -108,10 +112,10 @@ class World:
             **planned,
         )
         self.mint_token = MintToken(**with_token)
-        self.execute_aop = ExecuteAop(**calling)
+        self.execute_aop = ExecuteAop(learning=learning, **calling)
         self.check_aop = CheckAop(**calling)
         self.park_run = ParkRun(executions=executions, **planned)
-        self.settle_run = SettleRun(**planned)
+        self.settle_run = SettleRun(learning=learning, **planned)
         self.sweep = Sweep(
             executions=executions,
             check_aop=self.check_aop,

@@ -132,6 +132,7 @@ class AcceptActivity:
             tags=request.tags,
             retry=agent.retry,
             on_start_unknown=request.on_start_unknown or agent.on_start_unknown,
+            detection=agent.detection,
             execution_arn=execution_arn,
         )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from agentruns.errors import AgentNotFound, ConnectionNotFound, InvalidRequest
 from agentruns.model import Agent, LeenaAopAdapter, OnStartUnknown, RetryPolicy
+from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class AgentSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+    detection: Detection = USUAL_DETECTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class StoreAgent:
             retry=settings.retry,
             timeout_seconds=settings.timeout_seconds,
             on_start_unknown=settings.on_start_unknown,
+            detection=settings.detection,
         )
         self.agents.put(agent)
         logger.info("agent_stored", extra={"tenant": tenant, "agent_role": role})

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from agentruns import lifecycle, telemetry
+from agentruns.durations import DurationHistory
 from agentruns.errors import (
     AgentrunsError,
     AopItemNotFound,
@@ -24,6 +25,7 @@ from agentruns.errors import (
     TransientError,
     UpstreamUnavailable,
 )
+from agentruns.learning import LearnDurations
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -100,6 +102,7 @@ class ExecuteAop:
     connections: ConnectionStore
     tokens: TokenSource
     leena: LeenaApi
+    learning: LearnDurations
     clock: Clock
     policy: PollPolicy
 
@@ -112,18 +115,21 @@ class ExecuteAop:
             return route(record, self.clock(), self.policy)
         connection = self.connections.get(task.tenant, record.activity.adapter.connection)
         activity_input = self.activities.read_input(task.tenant, task.activity_id)
+        durations = self.learning.recall(record.activity)
         token = self.tokens.get(connection)
         record, is_ours = self._claim(task)
         if not is_ours:
             return route(record, self.clock(), self.policy)
         try:
-            record = self._start(record, connection, token.access_token, activity_input)
+            record = self._start(record, connection, token.access_token, activity_input, durations)
         except TokenRejected as error:
             self._store_not_taken(record, error)
             token = self.tokens.replace(connection, token.version)
             record, is_ours = self._claim(task)
             if is_ours:
-                record = self._start(record, connection, token.access_token, activity_input)
+                record = self._start(
+                    record, connection, token.access_token, activity_input, durations
+                )
         return route(record, self.clock(), self.policy)
 
     def _claim(self, task: RunTask) -> tuple[ActivityRecord, bool]:
@@ -152,6 +158,7 @@ class ExecuteAop:
         connection: Connection,
         token: Secret,
         activity_input: ActivityInput,
+        durations: DurationHistory,
     ) -> ActivityRecord:
         """Send the start and store what came of it."""
         run = record.current_run
@@ -169,16 +176,25 @@ class ExecuteAop:
             telemetry.count("StartUnknown", connection=connection.name)
             return self._store(record, partial(_unknown, problem=_problem_of(error)))
         logger.info("run_started", extra={"aop_item_id": accepted.aop_item_id})
-        return self._store(record, partial(self._accepted, accepted=accepted))
+        return self._store(record, partial(self._accepted, accepted=accepted, durations=durations))
 
     def _accepted(
-        self, record: ActivityRecord, run: Run, now: datetime, *, accepted: AopAccepted
+        self,
+        record: ActivityRecord,
+        run: Run,
+        now: datetime,
+        *,
+        accepted: AopAccepted,
+        durations: DurationHistory,
     ) -> Change:
+        """What past runs took goes with the activity from here on: no look has to read it."""
         change = lifecycle.start_accepted(record, run, accepted, now)
         run = change.runs[0]
         if not run.status.is_followed:
             return change
-        return replace(change, runs=(planned(record.activity, run, now, self.policy),))
+        activity = replace(change.activity, durations=durations)
+        run = planned(activity, run, now, self.policy)
+        return replace(change, activity=activity, runs=(run,))
 
     def _store_not_taken(
         self, record: ActivityRecord, error: UpstreamUnavailable | TokenRejected
@@ -311,7 +327,12 @@ def planned(
     next_check_at = now + timedelta(seconds=plan.wait_seconds)
     is_swept = plan.park and run.callback_token is not None
     grace = timedelta(0) if is_swept else lifecycle.EXECUTION_GRACE
-    return replace(run, next_check_at=next_check_at, due_at=next_check_at + grace)
+    return replace(
+        run,
+        next_check_at=next_check_at,
+        is_swept_next=plan.park,
+        due_at=next_check_at + grace,
+    )
 
 
 def _contradiction(

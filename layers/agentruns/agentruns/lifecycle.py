@@ -154,6 +154,7 @@ def bind_start(record: ActivityRecord, aop_item_id: str, now: datetime) -> Chang
         aop_item_id=aop_item_id,
         last_problem=None,
         next_check_at=now,
+        is_swept_next=False,
         due_at=now + EXECUTION_GRACE,
     )
     run = run_in_status(run, RunStatus.RUNNING, now)

@@ -12,7 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
+from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus, RunStatus
 
@@ -132,6 +134,7 @@ class Run:
     failed_checks: int = 0
     last_checked_at: datetime | None = None
     next_check_at: datetime | None = None
+    is_swept_next: bool = False
     last_problem: Problem | None = None
     # The parked execution, and when the sweeper has to look.
     callback_token: str | None = None
@@ -173,6 +176,9 @@ class Activity:
     tags: tuple[str, ...] = ()
     retry: RetryPolicy = RetryPolicy()
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+    detection: Detection = USUAL_DETECTION
+    # What the agent's runs took before this one was started: its polls are planned by it.
+    durations: DurationHistory = NO_HISTORY
     execution_arn: str | None = None
     ended_at: datetime | None = None
     error: Problem | None = None
@@ -257,6 +263,7 @@ class Agent:
     retry: RetryPolicy = RetryPolicy()
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
+    detection: Detection = USUAL_DETECTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,20 @@
 """When to look at a run again: one pure function, and the worst case it can cost.
 
 Without history the wait is proportional to age, so that the delay of noticing an end is a constant
-share of the run and the number of polls grows with the logarithm of its duration. Not here: waiting
-itself (the state machine and the sweeper do), and what was seen.
+share of the run and the number of polls grows with the logarithm of its duration. With the
+durations of past runs the looks go where ends are likely (`learned_plan`), for the same mean delay.
+Not here: waiting itself (the state machine and the sweeper do), and what was seen.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agentruns.durations import NO_HISTORY, DurationHistory
+from agentruns.learned_plan import Aim, LearnedPlan, learn
 from agentruns.statuses import RunStatus
 
 PARK_FROM_SECONDS = 60.0
@@ -19,6 +23,13 @@ PARK_FROM_SECONDS = 60.0
 MAX_POLLS_IN_LOOP = 100
 """After so many the run is parked whatever its wait: a policy with a cap below a minute would
 otherwise loop until the deadline, 9 history events a poll, and an execution ends at 25,000."""
+
+FEWER_LEARNED_POLLS_IN_LOOP = 3
+"""A run that follows a learned plan is parked for good so many polls before one that goes by age
+would be: it may park early, be woken, and look for itself once more, and `worst_case` holds."""
+
+LONGEST_LEARNED_WAIT_SECONDS = 3600.0
+"""However sure the history is: a run that ends when none did before is noticed within the hour."""
 
 SHORTEST_PARK_SECONDS = 900.0
 """A parked execution waits at least this long before it looks for itself."""
@@ -43,13 +54,42 @@ DOLLARS_PER_TRANSITION = 25 / 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollPolicy:
-    """How eagerly to look. `share` is the wait as a part of the age; the rest are seconds."""
+    """How eagerly to look. `share` is the wait as a part of the age; the rest are seconds.
+
+    `longest_seconds`: no wait of a learned plan is longer at an age at which runs ended before.
+    """
 
     share: float = 0.25
     floor_seconds: float = 5.0
     cap_seconds: float = 60.0
     paused_floor_seconds: float = 60.0
     paused_cap_seconds: float = 900.0
+    paused_share: float = 0.25
+    longest_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """How late the end of an agent's runs may be noticed, against how many polls: one of the two.
+
+    `relative_delay`: as a share of the run's age, within the deployment's floor and cap.
+    `max_delay_seconds`: at most so many seconds, whatever the age and the deployment's cap.
+    """
+
+    relative_delay: float | None = 0.25
+    max_delay_seconds: int | None = None
+
+    def applied_to(self, policy: PollPolicy) -> PollPolicy:
+        """The deployment's policy with this agent's setting. What concerns pauses stays."""
+        if self.max_delay_seconds is not None:
+            longest = max(float(self.max_delay_seconds), policy.floor_seconds)
+            return replace(policy, share=1.0, cap_seconds=longest, longest_seconds=longest)
+        if self.relative_delay is not None:
+            return replace(policy, share=self.relative_delay)
+        return policy
+
+
+USUAL_DETECTION = Detection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,25 +128,58 @@ def plan_next_check(
     offset_seconds: float = 0.0,
     failed_checks: int = 0,
     retry_after_seconds: float | None = None,
+    history: DurationHistory = NO_HISTORY,
 ) -> PlannedCheck:
     """Plan the next check of a followed run.
 
     `age_seconds`: how long it has been in its status (paused) or running. `polls`: how often it
     was looked at so far. `offset_seconds` is added once, to the first wait.
     `retry_after_seconds` wins over the plan, up to five minutes. The deadline is never overslept.
+    `history`: what the agent's past runs took. It counts while the run runs and is younger than
+    they became; after a failed check, which told nothing, the wait goes by age.
     """
-    floor, cap = policy.floor_seconds, policy.cap_seconds
+    floor, cap, share = policy.floor_seconds, policy.cap_seconds, policy.share
+    polls_in_loop = MAX_POLLS_IN_LOOP
+    learned_wait = None
     if status is RunStatus.PAUSED:
         floor, cap = policy.paused_floor_seconds, policy.paused_cap_seconds
-    wait = min(max(policy.share * age_seconds, floor), cap) + offset_seconds
+        share = policy.paused_share
+    elif (plan := learn(history, _aim(policy))) is not None:
+        polls_in_loop = _learned_polls_in_loop(policy, age_seconds + deadline_in_seconds)
+        learned_wait = None if failed_checks else _learned_wait(plan, policy, age_seconds)
+    by_age = min(max(share * age_seconds, floor), cap)
+    wait = (by_age if learned_wait is None else learned_wait) + offset_seconds
     if failed_checks:
         backoff = FAILED_CHECK_BACKOFF_SECONDS * 2 ** min(failed_checks - 1, 10)
         wait = max(wait, min(backoff, cap))
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-    park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= MAX_POLLS_IN_LOOP
+    park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= polls_in_loop
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
+
+
+def _aim(policy: PollPolicy) -> Aim:
+    return Aim(
+        share=policy.share,
+        floor_seconds=policy.floor_seconds,
+        cap_seconds=policy.cap_seconds,
+        longest_seconds=policy.longest_seconds,
+    )
+
+
+def _learned_wait(plan: LearnedPlan, policy: PollPolicy, age_seconds: float) -> float | None:
+    """None for a run that outlived the history."""
+    next_look = plan.next_look(age_seconds)
+    if next_look is None:
+        return None
+    wait = next_look - max(age_seconds, 0.0)
+    return min(max(wait, policy.floor_seconds), LONGEST_LEARNED_WAIT_SECONDS)
+
+
+def _learned_polls_in_loop(policy: PollPolicy, deadline_seconds: float) -> int:
+    by_age, _ = _polls_in_loop(policy, math.floor(deadline_seconds))
+    return max(by_age - FEWER_LEARNED_POLLS_IN_LOOP, 0)
 
 
 def plan_next_start(
@@ -138,24 +211,15 @@ def longest_park(*, age_seconds: float, deadline_in_seconds: float) -> int:
 def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
     """What a run costs that is `running` until its deadline: loops, parks, is swept, times out.
 
-    Without a first offset: the earlier the first look, the more looks there are.
+    Without a first offset: the earlier the first look, the more looks there are. A run that
+    follows a learned plan costs no more (`FEWER_LEARNED_POLLS_IN_LOOP`).
     """
-    age, in_loop, parked, parked_from = 0.0, 0, 0, 0.0
+    in_loop, parked_from = _polls_in_loop(policy, deadline_seconds)
+    parked, age = 0, parked_from
     while age < deadline_seconds:
-        plan = plan_next_check(
-            status=RunStatus.RUNNING,
-            age_seconds=age,
-            deadline_in_seconds=deadline_seconds - age,
-            policy=policy,
-            polls=in_loop + parked,
-        )
-        if plan.park:
-            parked_from = parked_from or age
-            parked += 1
-            age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
-        else:
-            in_loop += 1
-            age += plan.wait_seconds
+        plan = _plan_by_age(policy, age, deadline_seconds, in_loop + parked)
+        parked += 1
+        age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
     transitions = TRANSITIONS_OUTSIDE_THE_LOOP + in_loop * TRANSITIONS_PER_POLL
     events = EVENTS_OUTSIDE_THE_LOOP + in_loop * EVENTS_PER_POLL
     looks_by_itself = 0
@@ -170,6 +234,31 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
         transitions=transitions,
         history_events=events,
         dollars=transitions * DOLLARS_PER_TRANSITION,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _polls_in_loop(policy: PollPolicy, deadline_seconds: float) -> tuple[int, float]:
+    """By age: how many, and the age in seconds at which they end by parking or the deadline."""
+    age, polls = 0.0, 0
+    while age < deadline_seconds:
+        plan = _plan_by_age(policy, age, deadline_seconds, polls)
+        if plan.park:
+            break
+        polls += 1
+        age += plan.wait_seconds
+    return polls, age
+
+
+def _plan_by_age(
+    policy: PollPolicy, age_seconds: float, deadline_seconds: float, polls: int
+) -> PlannedCheck:
+    return plan_next_check(
+        status=RunStatus.RUNNING,
+        age_seconds=age_seconds,
+        deadline_in_seconds=deadline_seconds - age_seconds,
+        policy=policy,
+        polls=polls,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from agentruns.durations import StoredDurations
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -133,6 +134,17 @@ class ScheduleStore(Protocol):
 
     def delete(self, tenant: str, name: str) -> None:
         """ScheduleNotFound."""
+
+
+class DurationStore(Protocol):
+    """What agents' past runs took. A row lives 90 days after its last write."""
+
+    def read(self, tenant: str, subject: str) -> StoredDurations:
+        """Strongly consistent; empty, at version 0, where there are none."""
+
+    def write(self, durations: StoredDurations, now: datetime) -> None:
+        """At the version it was read with; it goes up by one. StoreConflict where the row moved
+        on."""
 
 
 class OperatorKeyStore(Protocol):

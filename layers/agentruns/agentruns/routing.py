@@ -53,6 +53,7 @@ def plan_for(
     retry_after_seconds: float | None = None,
 ) -> PlannedCheck:
     """The planner's answer for a followed run as it is stored."""
+    policy = activity.detection.applied_to(policy)
     is_paused = run.status is RunStatus.PAUSED
     since = (run.status_since if is_paused else run.started_at) or run.created_at
     return plan_next_check(
@@ -64,6 +65,7 @@ def plan_for(
         offset_seconds=0.0 if run.polls else first_offset_seconds(run.run_id, policy),
         failed_checks=run.failed_checks,
         retry_after_seconds=retry_after_seconds,
+        history=activity.durations,
     )
 
 
@@ -91,12 +93,14 @@ def step(
 
 
 def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
+    """Where the run's plan leads, as it was written down with the last look."""
     run = record.current_run
-    plan = plan_for(record.activity, run, now, policy)
-    wait_seconds = plan.wait_seconds
-    if run.next_check_at is not None:
-        wait_seconds = _seconds_until(run.next_check_at, now)
-    if plan.park or wait_seconds >= PARK_FROM_SECONDS:
+    if run.next_check_at is None:
+        plan = plan_for(record.activity, run, now, policy)
+        wait_seconds, is_swept_next = plan.wait_seconds, plan.park
+    else:
+        wait_seconds, is_swept_next = _seconds_until(run.next_check_at, now), run.is_swept_next
+    if is_swept_next or wait_seconds >= PARK_FROM_SECONDS:
         return _park(record, now)
     return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
 

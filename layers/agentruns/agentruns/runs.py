@@ -13,6 +13,7 @@ from typing import Any
 from agentruns import lifecycle, telemetry
 from agentruns.activities import AcceptActivity
 from agentruns.errors import error_code, permanent_error_names, refusal_names
+from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRecord,
     Change,
@@ -121,6 +122,7 @@ class SettleRun:
     """Decide what a run's end, or a worker's error, means for its activity."""
 
     activities: ActivityStore
+    learning: LearnDurations
     clock: Clock
     policy: PollPolicy
 
@@ -137,6 +139,9 @@ class SettleRun:
             lambda seen: lifecycle.settle(seen, now),
         )
         activity = record.activity
+        for run in record.runs:
+            if run.run_id == task.run_id:
+                self.learning.count(activity, run)
         if activity.status.is_terminal and not before.activity.status.is_terminal:
             telemetry.count("ActivitiesEnded", status=activity.status.value)
         if record.current_run.attempt > before.current_run.attempt:

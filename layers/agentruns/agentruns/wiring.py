@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentruns.aop import CheckAop, ExecuteAop, MintToken
     from agentruns.api.app import LambdaApp
     from agentruns.api.events import AcceptEvent
+    from agentruns.learning import LearnDurations
     from agentruns.ports import (
         ActivityStore,
         AgentStore,
@@ -82,6 +83,7 @@ def execute_aop() -> ExecuteAop:
         connections=_connections(),
         tokens=_tokens(),
         leena=leena_api(),
+        learning=_learning(),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -120,7 +122,12 @@ def settle_run() -> SettleRun:
     from agentruns.runs import SettleRun
 
     settings = Settings.load("table_name", *POLL_SETTINGS)
-    return SettleRun(activities=_activities(), clock=now, policy=settings.poll_policy)
+    return SettleRun(
+        activities=_activities(),
+        learning=_learning(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
 
 
 @functools.cache
@@ -300,6 +307,14 @@ def _schedules() -> ScheduleStore:
     from agentruns.store.schedules import DynamoDbScheduleStore
 
     return DynamoDbScheduleStore(_table())
+
+
+@functools.cache
+def _learning() -> LearnDurations:
+    from agentruns.learning import LearnDurations
+    from agentruns.store.durations import DynamoDbDurationStore
+
+    return LearnDurations(durations=DynamoDbDurationStore(_table()), clock=now)
 
 
 @functools.cache

@@ -19,6 +19,7 @@ def test_put_answers_the_agent_with_its_defaults(ready: Api):
         "retry": {"max_attempts": 1, "backoff_seconds": 30},
         "timeout_seconds": 86_400,
         "on_start_unknown": "hold",
+        "detection": {"relative_delay": 0.25},
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }
@@ -30,6 +31,7 @@ def test_every_setting_is_stored(ready: Api):
         "retry": {"max_attempts": 3, "backoff_seconds": 0},
         "timeout_seconds": 60,
         "on_start_unknown": "fail",
+        "detection": {"max_delay_seconds": 30},
     }
     ready.call("PUT", "/v1/agents/hr", AGENT | settings)
     answer = ready.call("GET", "/v1/agents/hr")
@@ -59,6 +61,12 @@ def adapter(**change: Any) -> dict[str, Any]:
         (AGENT | {"timeout_seconds": 59}, "timeout_seconds"),
         (AGENT | {"timeout_seconds": 2_592_001}, "timeout_seconds"),
         (AGENT | {"on_start_unknown": "hope"}, "on_start_unknown"),
+        (AGENT | {"detection": {}}, "detection"),
+        (AGENT | {"detection": {"relative_delay": 0.1, "max_delay_seconds": 9}}, "detection"),
+        (AGENT | {"detection": {"relative_delay": 0}}, "detection.relative_delay"),
+        (AGENT | {"detection": {"relative_delay": 1.1}}, "detection.relative_delay"),
+        (AGENT | {"detection": {"max_delay_seconds": 0}}, "detection.max_delay_seconds"),
+        (AGENT | {"detection": {"max_delay_seconds": 3601}}, "detection.max_delay_seconds"),
         (AGENT | {"enabled": "yes"}, "enabled"),
         (AGENT | {"system_prompt": "x"}, "system_prompt"),
     ],

@@ -9,10 +9,11 @@ import pytest
 
 from agentruns.aop import CheckAop, ExecuteAop
 from agentruns.errors import StartUnknown
+from agentruns.learning import LearnDurations
 from agentruns.polling import PollPolicy
 from agentruns.runs import OpenRun, SettleRun
 from agentruns.steps import RunTask
-from tests.fakes import FakeTokenSource
+from tests.fakes import FakeTokenSource, InMemoryDurationStore
 from tests.unit.api.driver import AGENT, Api
 
 STREAM = {"Accept": "text/event-stream"}
@@ -40,9 +41,10 @@ class Workers:
             accept_activity=api.services.accept_activity,
             **planned,
         )
-        self._execute_aop = ExecuteAop(**calling)
+        learning = LearnDurations(durations=InMemoryDurationStore(), clock=api.clock)
+        self._execute_aop = ExecuteAop(learning=learning, **calling)
         self._check_aop = CheckAop(**calling)
-        self._settle_run = SettleRun(**planned)
+        self._settle_run = SettleRun(learning=learning, **planned)
 
     def open(self) -> None:
         self._run_id = self._open_run(

@@ -1,5 +1,7 @@
 """`agent set|list|delete`."""
 
+import pytest
+
 from tests.unit.cli.operator_api import a_problem
 
 AGENT = {
@@ -27,6 +29,30 @@ def test_an_agent_is_an_adapter_with_settings(cli, api):
         "on_start_unknown": "fail",
     }
     assert outcome.stdout == "it_support\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "detection"),
+    [
+        ("25%", {"relative_delay": 0.25}),
+        ("7.5%", {"relative_delay": 0.075}),
+        ("30s", {"max_delay_seconds": 30}),
+        ("2m", {"max_delay_seconds": 120}),
+    ],
+)
+def test_how_late_an_end_may_be_noticed_is_a_share_or_a_duration(cli, api, text, detection):
+    api.answers("PUT", "/v1/agents/it_support", AGENT)
+
+    assert cli.run(*SET, "--detection", text).exit_code == 0
+    assert api.last_body["detection"] == detection
+
+
+@pytest.mark.parametrize("text", ["x%", "%", "soon", "0s"])
+def test_a_detection_that_is_neither_is_a_usage_error(cli, api, text):
+    outcome = cli.run(*SET, "--detection", text)
+
+    assert outcome.exit_code == 2
+    assert "--detection" in outcome.stderr
 
 
 def test_settings_that_were_not_given_are_left_to_the_api(cli, api):

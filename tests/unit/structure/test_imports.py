@@ -15,7 +15,10 @@ from tests.unit.structure.project import (
 )
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
-VALUES = {"errors", "ids", "model", "polling", "ports", "secret", "statuses", "steps"}
+VALUES = {
+    *("durations", "errors", "ids", "learned_plan", "model", "polling", "ports", "secret"),
+    *("statuses", "steps"),
+}
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
 ALLOWED: dict[str, set[str]] = {
@@ -91,6 +94,7 @@ def test_use_cases_know_no_technology():
         "aop",
         "connections",
         "fair_queue",
+        "learning",
         "lifecycle",
         "operator_keys",
         "publishing",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from agentruns.errors import AgentNotFound
 from agentruns.model import Agent, OnStartUnknown, RetryPolicy
-from agentruns.store.items import adapter_from_json, adapter_to_json, retry_to_json
+from agentruns.store.items import (
+    adapter_from_json,
+    adapter_to_json,
+    detection_from_json,
+    detection_to_json,
+    retry_to_json,
+)
 from agentruns.store.keys import agents_key
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
@@ -47,6 +53,7 @@ def _row(agent: Agent) -> Row:
         "retry": write_json(retry_to_json(agent.retry)),
         "timeout_seconds": agent.timeout_seconds,
         "on_start_unknown": agent.on_start_unknown.value,
+        "detection": write_json(detection_to_json(agent.detection)),
     }
 
 
@@ -61,4 +68,5 @@ def _agent(row: Row) -> Agent:
         retry=RetryPolicy(**read_json(row["retry"])),
         timeout_seconds=row["timeout_seconds"],
         on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
+        detection=detection_from_json(row.get("detection")),
     )

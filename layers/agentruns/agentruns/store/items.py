@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentruns.durations import DurationHistory
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -24,6 +25,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.store import keys
 from agentruns.store.values import (
@@ -61,6 +63,8 @@ def activity_row(activity: Activity) -> Row:
         "tags": activity.tags,
         "retry": write_json(retry_to_json(activity.retry)),
         "on_start_unknown": activity.on_start_unknown.value,
+        "detection": write_json(detection_to_json(activity.detection)),
+        "durations": activity.durations.text or None,
         "execution_arn": activity.execution_arn,
         "ended_at": write_optional_time(activity.ended_at),
         "error": _write_problem(activity.error),
@@ -87,6 +91,8 @@ def read_activity(row: Row) -> Activity:
         tags=row["tags"],
         retry=RetryPolicy(**read_json(row["retry"])),
         on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
+        detection=detection_from_json(row.get("detection")),
+        durations=DurationHistory.from_text(row.get("durations", "")),
         execution_arn=row.get("execution_arn"),
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
@@ -132,6 +138,7 @@ def run_row(run: Run) -> Row:
         "failed_checks": run.failed_checks,
         "last_checked_at": write_optional_time(run.last_checked_at),
         "next_check_at": write_optional_time(run.next_check_at),
+        "is_swept_next": run.is_swept_next or None,
         "last_problem": _write_problem(run.last_problem),
         "callback_token": run.callback_token,
         "due_at": write_optional_time(run.due_at),
@@ -166,6 +173,7 @@ def read_run(row: Row) -> Run:
         failed_checks=row["failed_checks"],
         last_checked_at=read_optional_time(row.get("last_checked_at")),
         next_check_at=read_optional_time(row.get("next_check_at")),
+        is_swept_next=row.get("is_swept_next", False),
         last_problem=_read_problem(row.get("last_problem")),
         callback_token=row.get("callback_token"),
         due_at=read_optional_time(row.get("due_at")),
@@ -235,6 +243,18 @@ def adapter_from_json(value: dict[str, str]) -> LeenaAopAdapter:
 
 def retry_to_json(retry: RetryPolicy) -> dict[str, int]:
     return {"max_attempts": retry.max_attempts, "backoff_seconds": retry.backoff_seconds}
+
+
+def detection_to_json(detection: Detection) -> dict[str, float | int | None]:
+    return {
+        "relative_delay": detection.relative_delay,
+        "max_delay_seconds": detection.max_delay_seconds,
+    }
+
+
+def detection_from_json(text: str | None) -> Detection:
+    """Rows that were stored before the setting was there have the usual one."""
+    return USUAL_DETECTION if text is None else Detection(**read_json(text))
 
 
 def _due_attributes(run: Run) -> Row:

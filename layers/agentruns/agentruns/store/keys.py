@@ -8,6 +8,7 @@
     T#<tenant>#CONNECTIONS           <name>           a connection, without credentials
     T#<tenant>#AGENTS                <role>           an agent
     T#<tenant>#SCHEDULES             <name>           what a schedule opens
+    T#<tenant>#DURATIONS             <subject>        what an agent's past runs took; TTL
     KEY#<key_id>                     META             an operator key's hash; index `listing`
     IDEM#<scope>#<sha256 of key>     META             an idempotency key; TTL
     LEASE#<name>                     META             who holds a lease; TTL
@@ -55,6 +56,10 @@ def agents_key(tenant: str) -> str:
 
 def schedules_key(tenant: str) -> str:
     return f"T#{tenant}#SCHEDULES"
+
+
+def durations_key(tenant: str) -> str:
+    return f"T#{tenant}#DURATIONS"
 
 
 def operator_key_key(key_id: str) -> str:

@@ -17,7 +17,9 @@ from agentruns.api.schemas.fields import (
     Name,
     OnStartUnknownWord,
 )
+from agentruns.errors import InvalidRequest
 from agentruns.model import Agent, LeenaAopAdapter, OnStartUnknown, RetryPolicy
+from agentruns.polling import USUAL_DETECTION, Detection
 
 
 class RetryBody(Body):
@@ -27,12 +29,29 @@ class RetryBody(Body):
     backoff_seconds: Annotated[int, Field(ge=0, le=86_400)] = 30
 
 
+class DetectionBody(Body):
+    """How late an end may be noticed: one of the two."""
+
+    relative_delay: Annotated[float, Field(ge=0.01, le=1)] | None = None
+    max_delay_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+
+    def setting(self) -> Detection:
+        """InvalidRequest unless exactly one is given."""
+        if (self.relative_delay is None) == (self.max_delay_seconds is None):
+            fault = "give exactly one of relative_delay and max_delay_seconds"
+            raise InvalidRequest([("detection", fault)])
+        return Detection(
+            relative_delay=self.relative_delay, max_delay_seconds=self.max_delay_seconds
+        )
+
+
 class AgentBody(Body):
     adapter: AdapterBody
     enabled: bool = True
     retry: RetryBody = RetryBody()
     timeout_seconds: Annotated[int, Field(ge=60, le=LONGEST_TIMEOUT_SECONDS)] = 86_400
     on_start_unknown: OnStartUnknownWord = "hold"
+    detection: DetectionBody | None = None
 
     def settings(self) -> AgentSettings:
         return AgentSettings(
@@ -43,12 +62,27 @@ class AgentBody(Body):
             ),
             timeout_seconds=self.timeout_seconds,
             on_start_unknown=OnStartUnknown(self.on_start_unknown),
+            detection=USUAL_DETECTION if self.detection is None else self.detection.setting(),
         )
 
 
 class RetryAnswer(Answer):
     max_attempts: int
     backoff_seconds: int
+
+
+class RelativeDelayAnswer(Answer):
+    relative_delay: float
+
+
+class MaxDelayAnswer(Answer):
+    max_delay_seconds: int
+
+
+def _answer_detection(detection: Detection) -> RelativeDelayAnswer | MaxDelayAnswer:
+    if detection.max_delay_seconds is not None:
+        return MaxDelayAnswer(max_delay_seconds=detection.max_delay_seconds)
+    return RelativeDelayAnswer(relative_delay=detection.relative_delay or 0.0)
 
 
 class AgentAnswer(Answer):
@@ -58,6 +92,7 @@ class AgentAnswer(Answer):
     retry: RetryAnswer
     timeout_seconds: int
     on_start_unknown: OnStartUnknownWord
+    detection: RelativeDelayAnswer | MaxDelayAnswer
     created_at: Moment
     updated_at: Moment
 
@@ -77,6 +112,7 @@ class AgentAnswer(Answer):
             ),
             timeout_seconds=agent.timeout_seconds,
             on_start_unknown=agent.on_start_unknown.value,
+            detection=_answer_detection(agent.detection),
             created_at=agent.created_at,
             updated_at=agent.updated_at,
         )
