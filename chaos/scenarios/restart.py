@@ -19,6 +19,7 @@ from chaos.scenarios.upstream import polls
 NAME = "restart"
 SHORT, LONG = 10, 50
 TICKS = 2
+AOPS = ("loops", "parks", "unknown", "fresh")
 
 
 def run(site: ChaosSite, seed: int, size: int) -> Outcome:
@@ -26,7 +27,7 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
     began = time.monotonic()
     with site.scenario(NAME, seed) as stack:
         leena = stack.leena
-        for aop_id in ("loops", "parks", "unknown", "fresh"):
+        for aop_id in AOPS:
             leena.define_aop(aop_id, polls(in_progress=0))
         ask_for_two_minutes = {"status": 429, "headers": {"Retry-After": "120"}}
         leena.add_fault(operation="status", kind="status", aop_id="parks", **ask_for_two_minutes)
@@ -45,11 +46,11 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
         for entry in leena.ledger.executes():
             if entry.item is not None:
                 leena.items.force_status(entry.item.aop_item_id, "completed")
-        for aop_id in ("loops", "fresh"):
+        for aop_id in AOPS:
             leena.define_aop(aop_id, polls(completed=0))
         gone = sum(_lost_its_execution(stack, record) for record in before)
         ticks = stack.tick_until_rest(accepted, TICKS)
-        bound = _bind_unknown(stack, accepted)
+        resolved = _resolve_unknown(stack, accepted)
         ticks = max(ticks, stack.tick_until_rest(accepted, TICKS))
         findings = check(stack.books(accepted))
         statuses = Counter(record.current_run.status.value for record in before)
@@ -62,7 +63,7 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
             ticks=ticks,
             notes=[
                 f"{len(before)} in flight {dict(statuses)}, {gone} executions died,"
-                f" {bound} unknown starts were bound after that"
+                f" {resolved} unknown starts were resolved after that"
             ],
             broken=[] if gone else ["no execution died of the restart"],
             evidence=evidence_of(stack, findings),
@@ -81,14 +82,15 @@ def _in_flight(stack: ChaosStack, accepted: list[str]) -> list[ActivityRecord]:
     return [record for record in records if not record.activity.status.is_terminal]
 
 
-def _bind_unknown(stack: ChaosStack, accepted: list[str]) -> int:
-    """A person says which items the unknown starts became; how many there were."""
+def _resolve_unknown(stack: ChaosStack, accepted: list[str]) -> int:
+    """A person says what became of the unknown starts; how many there were."""
     started = {start.run_id: start.aop_item_id for start in stack.books(accepted).starts}
     runs = [stack.store.read("default", activity_id).current_run for activity_id in accepted]
     unknown = [run for run in runs if run.status is RunStatus.START_UNKNOWN]
     for run in unknown:
-        item = {"bind": {"aop_item_id": started[run.run_id]}}
-        stack.call("POST", f"/v1/runs/{run.run_id}/resolve", item)
+        item = started.get(run.run_id)
+        found = {"bind": {"aop_item_id": item}} if item else {"not_started": True}
+        stack.call("POST", f"/v1/runs/{run.run_id}/resolve", found)
     return len(unknown)
 
 
