@@ -93,6 +93,8 @@ class Sweep:
             placers=PLACERS,
         )
         workers = min(WORKERS, len(due))
+        if workers == 1:
+            return Swept(due=1, **self._work(queue), not_reached=queue.count_left())
         counts = Counter[str]()
         with ThreadPoolExecutor(workers, thread_name_prefix="sweep") as pool:
             for done in [pool.submit(self._work, queue) for _ in range(workers)]:
