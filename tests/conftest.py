@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import signal
+import threading
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,10 @@ import pytest
 from local import stack as embedded
 from local.stack_files import StateDirectory
 from tests.deployment import Deployment
+
+if threading.current_thread() is threading.main_thread():
+    # A background job of a shell ignores Ctrl-C, and so would each program that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STATE_DIRECTORY = embedded.CHECKOUT / ".local" / "test-stack"
 
