@@ -2,9 +2,9 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import threading
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
