@@ -83,7 +83,8 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
                 f"{killer.killed} workers killed at {killer.strikes} moments,"
                 f" {struck} of them with a task of an execution in hand"
             ],
-            broken=[] if struck else ["no execution felt a kill"],
+            # a handful of moments may well miss; fifty do not
+            broken=["no execution felt a kill"] if size == LONG and not struck else [],
             evidence=evidence_of(stack, findings),
         )
 
