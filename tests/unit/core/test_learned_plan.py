@@ -170,7 +170,7 @@ def test_the_setting_is_todays_behaviour_by_default():
 RUNS_FOR_EVER = ((0.0, "in_progress"),)
 
 
-@pytest.mark.parametrize("deadline_seconds", [60, 600, 3600, DAY])
+@pytest.mark.parametrize("deadline_seconds", [60, 600, 3600, DAY, 7 * DAY])
 @pytest.mark.parametrize(
     "history",
     [
