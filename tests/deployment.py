@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import requests
 
 from agentruns.errors import StoreConflict
+from agentruns.gating import REMEMBERED_SECONDS
 from agentruns.ids import execution_name
 from agentruns.model import ActivityRecord, Event, Run
 from agentruns.store.activities import DynamoDbActivityStore
+from agentruns.store.keys import gate_key
 from agentruns.store.table import DynamoDbTable
 from local import stack as embedded
 from local.leena_emulator import LeenaEmulator
@@ -199,6 +201,7 @@ class Deployment:
 
     def let_time_pass(self, activity_id: str) -> Run:
         """The sweeper's time to look at the run has come: its row says so."""
+        self.open_gates(activity_id)
         past = datetime.now(UTC) - timedelta(seconds=1)
         while True:
             try:
@@ -206,6 +209,16 @@ class Deployment:
                 return self.store.save_run(replace(run, due_at=past))
             except StoreConflict:  # a worker was faster
                 continue
+
+    def open_gates(self, activity_id: str) -> None:
+        """What closed the activity's connection is over: its rows say so, and memories follow."""
+        connection = self.record(activity_id).activity.adapter.connection
+        table = DynamoDbTable(self.info.table_name, lambda: self.aws("dynamodb"))
+        rows = table.read_all(gate_key(TENANT, connection))
+        for row in rows:
+            table.delete(row["pk"], row["sk"])
+        if rows:
+            time.sleep(REMEMBERED_SECONDS)
 
     def sweep(self) -> dict[str, int]:
         """One tick, now. The deployed minute tick goes on beside it."""

@@ -19,6 +19,7 @@ from tests.fakes import (
     InMemoryConnectionStore,
     InMemorySecretStore,
 )
+from tests.fakes.gates import InMemoryGateStore
 
 PREFIX = "agentruns/test"
 CREDENTIALS = LeenaCredentials(
@@ -134,8 +135,13 @@ def test_a_check_needs_the_provider_only_once_there_are_credentials(world: World
         return world.leena
 
     check = CheckConnection(
-        connections=world.connections, secrets=world.secrets, secret_prefix=PREFIX, leena=leena
+        connections=world.connections,
+        secrets=world.secrets,
+        secret_prefix=PREFIX,
+        leena=leena,
+        gates=InMemoryGateStore(),
+        clock=world.clock,
     )
-    (only,) = check("acme-corp", "main")
+    only, _ = check("acme-corp", "main")
     assert (only.name, only.ok, asked) == ("credentials_stored", False, [])
     assert "PUT /v1/connections/main" in only.detail

@@ -1,6 +1,7 @@
 """What the provider does in each scenario, all of them started at once.
 
-Each has an AOP of its own name, so that faults strike only it. Not here: what has to come of it.
+Each has an AOP and a connection of its own name, so that faults strike only it.
+Not here: what has to come of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +37,10 @@ def start_all(
             for status, polls in scenario.phases
         ]
         leena.define_aop(name, phases, **scenario.aop)
+        deployment.connect(name, leena.url)
         for fault in scenario.faults:
             leena.add_fault(aop_id=name, **fault)
     return {
-        name: deployment.start(name, "leena", **scenario.activity)
+        name: deployment.start(name, name, **scenario.activity)
         for name, scenario in scenarios.items()
     }

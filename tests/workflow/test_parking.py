@@ -65,6 +65,7 @@ def is_parked_anew(record: ActivityRecord, before: str | None) -> bool:
 
 def time_out_parking(deployment: Deployment, activity_id: str) -> None:
     """The task's own limit is a quarter of an hour at least: its error is sent here instead."""
+    deployment.open_gates(activity_id)
     token = deployment.record(activity_id).current_run.callback_token
     deployment.aws("stepfunctions").send_task_failure(taskToken=token, error="States.Timeout")
 

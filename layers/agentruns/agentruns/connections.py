@@ -19,11 +19,13 @@ from agentruns.errors import (
     InvalidRequest,
     SecretMalformed,
 )
+from agentruns.gate import Door, GateState
 from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import (
     AgentStore,
     Clock,
     ConnectionStore,
+    GateStore,
     LeenaApi,
     MintedToken,
     SecretStore,
@@ -150,16 +152,32 @@ class ConnectionCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckConnection:
-    """Try a connection for real: mint a token, past every cache, and use it once."""
+    """Try a connection for real, past every cache and gate: mint a token and use it once."""
 
     connections: ConnectionStore
     secrets: SecretStore
     secret_prefix: str
     leena: Callable[[], LeenaApi]
+    gates: GateStore
+    clock: Clock
 
     def __call__(self, tenant: str, name: str) -> tuple[ConnectionCheck, ...]:
-        """ConnectionNotFound. The checks in order, up to the first that fails."""
+        """ConnectionNotFound. The checks in order, up to the first that fails, then the gate."""
         connection = self.connections.get(tenant, name)
+        return *self._try(connection), self._gate(connection)
+
+    def _gate(self, connection: Connection) -> ConnectionCheck:
+        """Whether runs may call now. What was tried here changes nothing about that."""
+        now = self.clock()
+        closed = []
+        for door in Door:
+            state = self.gates.read(connection.tenant, connection.name, door, consistent=True)
+            closed += _closings(state, connection, now)
+        detail = "; ".join(closed) or "open: runs may call"
+        return ConnectionCheck(name="gate", ok=not closed, detail=detail)
+
+    def _try(self, connection: Connection) -> tuple[ConnectionCheck, ...]:
+        tenant, name = connection.tenant, connection.name
         try:
             credentials = self._credentials(tenant, name)
         except AgentrunsError as error:
@@ -199,3 +217,20 @@ def _probe(leena: LeenaApi, connection: Connection, token: MintedToken) -> Conne
     except AgentrunsError as error:
         return ConnectionCheck(name=name, ok=False, detail=f"{connection.api_url}: {error}")
     return ConnectionCheck(name=name, ok=True, detail=f"{connection.api_url} took the token")
+
+
+def _closings(state: GateState, connection: Connection, now: datetime) -> list[str]:
+    """Why this gate keeps runs from calling, if it does. It opens by itself."""
+    found = []
+    reason = state.reason(now)
+    if reason is not None:
+        until = state.closed_until(now)
+        when = f"closed until {until:%H:%M:%S} UTC" if until else "the next call is the probe"
+        found.append(f"{state.door.value}: {reason.value}, {when}: {state.problem}")
+    refusal = state.refusal_of(connection.updated_at, now)
+    if refusal is not None:
+        found.append(
+            f"{state.door.value}: refused, not asked again until {refusal.until:%H:%M:%S} UTC: "
+            f"{refusal.detail}"
+        )
+    return found

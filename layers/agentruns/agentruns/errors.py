@@ -5,6 +5,7 @@ The branches say what the caller does next; the leaves name the fact.
     AgentrunsError
     ├── TransientError                 try again later; nothing was done
     │   ├── UpstreamUnavailable        refused, DNS, TLS, 429, 5xx, a timed-out read
+    │   │   └── ConnectionClosed       the connection's gate is closed: nothing was sent
     │   ├── UpstreamUnreadable         an answer that is not the JSON it should be
     │   ├── MintInProgress             another container holds the lease and is slow
     │   └── StoreContention            lost the race for a row too many times
@@ -80,6 +81,12 @@ class UpstreamUnavailable(TransientError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class ConnectionClosed(UpstreamUnavailable):
+    """Not now, for anybody: the connection's gate is closed. The message names what closed it."""
+
+    code = "connection_closed"
+
+
 class UpstreamUnreadable(TransientError):
     """The provider answered something that cannot be trusted: not JSON, wrong types, too big."""
 
@@ -136,6 +143,7 @@ class CredentialsRejected(UpstreamRejected):
         )
         self.connection = connection
         self.status = status
+        self.detail = detail
 
 
 class TokenRejected(UpstreamRejected):
@@ -369,30 +377,22 @@ class SecretMalformed(PermanentError):
 
 def permanent_error_names() -> tuple[str, ...]:
     """The class names below PermanentError, sorted: what the state machine never retries."""
-    return tuple(sorted(_names_below(PermanentError)))
+    return tuple(sorted(each.__name__ for each in _branch(PermanentError)))
 
 
 def refusal_names() -> frozenset[str]:
     """The class names below UpstreamRejected: the provider said no, so it did nothing."""
-    return frozenset(_names_below(UpstreamRejected))
-
-
-def _names_below(root: type[PermanentError]) -> set[str]:
-    found: set[str] = set()
-    branches: list[type[PermanentError]] = [root]
-    while branches:
-        branch = branches.pop()
-        found.add(branch.__name__)
-        branches.extend(branch.__subclasses__())
-    return found
+    return frozenset(each.__name__ for each in _branch(UpstreamRejected))
 
 
 def error_code(class_name: str) -> str:
     """The code of a class of ours by its name; `internal_error` for anybody else's."""
-    branches: list[type[AgentrunsError]] = [AgentrunsError]
-    while branches:
-        branch = branches.pop()
-        if branch.__name__ == class_name:
-            return branch.code
-        branches.extend(branch.__subclasses__())
-    return AgentrunsError.code
+    codes = {each.__name__: each.code for each in _branch(AgentrunsError)}
+    return codes.get(class_name, AgentrunsError.code)
+
+
+def _branch(root: type[AgentrunsError]) -> list[type[AgentrunsError]]:
+    found = [root]
+    for each in found:  # grows while it is read
+        found.extend(each.__subclasses__())
+    return found

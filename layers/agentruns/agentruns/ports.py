@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from agentruns.durations import StoredDurations
+from agentruns.gate import Door, GateState
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -167,6 +168,17 @@ class LeaseStore(Protocol):
 
     def release(self, name: str, owner: str) -> None:
         """Nothing happens where somebody else holds it."""
+
+
+class GateStore(Protocol):
+    """The gates of connections, two small rows each. A row lives a day after its last write."""
+
+    def read(self, tenant: str, connection: str, door: Door, *, consistent: bool) -> GateState:
+        """Open, at version 0, where there is none. `consistent`: not a moment old."""
+
+    def write(self, state: GateState, now: datetime) -> GateState:
+        """At the version it was read with; returned as stored, one version on. StoreConflict
+        where the row moved on."""
 
 
 class SecretStore(Protocol):

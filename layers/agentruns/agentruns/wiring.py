@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         AgentStore,
         ConnectionStore,
         Executions,
+        GateStore,
         LeenaApi,
         ScheduleStore,
         SecretStore,
@@ -82,7 +83,7 @@ def execute_aop() -> ExecuteAop:
         activities=_activities(),
         connections=_connections(),
         tokens=_tokens(),
-        leena=leena_api(),
+        leena=_gated_leena_api(),
         learning=_learning(),
         clock=now,
         policy=settings.poll_policy,
@@ -98,7 +99,7 @@ def check_aop() -> CheckAop:
         activities=_activities(),
         connections=_connections(),
         tokens=_tokens(),
-        leena=leena_api(),
+        leena=_gated_leena_api(),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -215,6 +216,8 @@ def operator_api() -> LambdaApp:
                 secrets=secrets,
                 secret_prefix=settings.secret_prefix,
                 leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
+                gates=_gates(),
+                clock=now,
             ),
             connections=connections,
             store_agent=StoreAgent(agents=agents, connections=connections, clock=now),
@@ -268,12 +271,26 @@ def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
 
 
 @functools.cache
+def _gated_leena_api() -> LeenaApi:
+    from agentruns.gating import ConnectionGate, GatedLeenaApi
+
+    return GatedLeenaApi(leena_api(), ConnectionGate(gates=_gates(), clock=now), now)
+
+
+@functools.cache
+def _gates() -> GateStore:
+    from agentruns.store.gates import DynamoDbGateStore
+
+    return DynamoDbGateStore(_table())
+
+
+@functools.cache
 def _tokens() -> TokenSource:
     from agentruns.store.leases import DynamoDbLeaseStore
     from agentruns.tokens import CachedTokenSource
 
     return CachedTokenSource(
-        api=leena_api(),
+        api=_gated_leena_api(),
         secrets=_secrets(),
         leases=DynamoDbLeaseStore(_table()),
         clock=now,

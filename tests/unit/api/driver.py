@@ -30,6 +30,7 @@ from tests.fakes import (
     InMemoryScheduleStore,
     InMemorySecretStore,
 )
+from tests.fakes.gates import InMemoryGateStore
 
 BOOTSTRAP_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/operator-key"
 BOOTSTRAP_KEY = "bootstrapKeyOfTheDefaultTenant0123456789abc"
@@ -77,6 +78,7 @@ class Api:
     secrets: InMemorySecretStore = field(default_factory=InMemorySecretStore)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     leena: FakeLeenaApi = field(default_factory=FakeLeenaApi)
+    gates: InMemoryGateStore = field(default_factory=InMemoryGateStore)
 
     def __post_init__(self) -> None:
         self.secrets.put(BOOTSTRAP_ARN, {"tenant": "default", "key": BOOTSTRAP_KEY}, "")
@@ -114,6 +116,8 @@ class Api:
                 secrets=self.secrets,
                 secret_prefix=SECRET_PREFIX,
                 leena=lambda: self.leena,
+                gates=self.gates,
+                clock=self.clock,
             ),
             connections=self.connections,
             store_agent=StoreAgent(

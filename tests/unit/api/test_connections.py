@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from agentruns.errors import AopItemNotFound, CredentialsRejected, ScopeMissing, UpstreamUnavailable
+from agentruns.gate import FAILURES_TO_TRIP, Door, Refusal, refused, unavailable
 from tests.unit.api.driver import AGENT, CONNECTION, SECRET_PREFIX, Api
 
 CREDENTIALS = f"{SECRET_PREFIX}/connections/default/acme"
@@ -134,6 +137,7 @@ def test_check_mints_a_token_and_uses_it_once(ready: Api):
         "credentials_stored",
         "token_minted",
         "api_reachable",
+        "gate",
     ]
     assert len(ready.leena.mints) == 1
     assert len(ready.leena.status_reads) == 1
@@ -152,6 +156,7 @@ def test_check_says_what_to_do_about_refused_credentials(ready: Api):
     assert [(check["name"], check["ok"]) for check in answer.json["checks"]] == [
         ("credentials_stored", True),
         ("token_minted", False),
+        ("gate", True),
     ]
     assert "client_id, client_secret, username, password" in answer.json["checks"][1]["detail"]
 
@@ -165,8 +170,8 @@ def test_check_tells_where_the_api_itself_fails(ready: Api, error: Exception):
     ready.leena.on_read_status(error)
     answer = ready.call("POST", "/v1/connections/acme/check")
     assert answer.json["ok"] is False
-    assert answer.json["checks"][-1]["name"] == "api_reachable"
-    assert str(error) in answer.json["checks"][-1]["detail"]
+    assert answer.json["checks"][-2]["name"] == "api_reachable"
+    assert str(error) in answer.json["checks"][-2]["detail"]
 
 
 @pytest.mark.parametrize("left", [None, {"client_id": "client-1"}], ids=["gone", "damaged"])
@@ -176,7 +181,7 @@ def test_check_tells_where_the_credentials_are_not_there(ready: Api, left: dict[
         ready.secrets.put(CREDENTIALS, left, "")
     answer = ready.call("POST", "/v1/connections/acme/check")
     assert answer.json["ok"] is False
-    assert [check["name"] for check in answer.json["checks"]] == ["credentials_stored"]
+    assert [check["name"] for check in answer.json["checks"]] == ["credentials_stored", "gate"]
     assert ready.leena.mints == []
 
 
@@ -188,3 +193,35 @@ def test_an_agent_of_an_unknown_connection_is_refused(api: Api):
     answer = api.call("PUT", "/v1/agents/it_support", AGENT)
     assert (answer.status, answer.fields) == (422, ["adapter.connection"])
     assert "there is no connection 'acme'" in answer.json["detail"]
+
+
+def test_check_goes_past_the_gate_and_tells_that_it_is_closed(ready: Api):
+    state = ready.gates.read("default", "acme", Door.CALLS, consistent=True)
+    for _ in range(FAILURES_TO_TRIP):
+        state = unavailable(
+            state,
+            ready.clock(),
+            "connection refused",
+            retry_after_seconds=None,
+            is_probe=False,
+            spread=1.0,
+        )
+    ready.gates.write(state, ready.clock())
+    answer = ready.call("POST", "/v1/connections/acme/check").json
+    assert (False, [True, True, True, False]) == (
+        answer["ok"],
+        [check["ok"] for check in answer["checks"]],
+    )
+    closed = answer["checks"][-1]["detail"]
+    assert "calls: unavailable, closed until 12:00:05 UTC: connection refused" == closed
+
+
+def test_check_tells_that_a_refusal_is_remembered(ready: Api):
+    state = ready.gates.read("default", "acme", Door.TOKENS, consistent=True)
+    until = ready.clock() + timedelta(seconds=60)
+    updated_at = ready.connections.get("default", "acme").updated_at
+    refusal = Refusal(until=until, connection_updated_at=updated_at, status=401, detail="no")
+    ready.gates.write(refused(state, refusal), ready.clock())
+    answer = ready.call("POST", "/v1/connections/acme/check").json
+    closed = answer["checks"][-1]["detail"]
+    assert "tokens: refused, not asked again until 12:01:00 UTC: no" == closed

@@ -16,8 +16,8 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("durations", "errors", "ids", "learned_plan", "model", "polling", "ports", "secret"),
-    *("statuses", "steps"),
+    *("durations", "errors", "gate", "ids", "learned_plan", "model", "polling", "ports"),
+    *("secret", "statuses", "steps"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -94,6 +94,7 @@ def test_use_cases_know_no_technology():
         "aop",
         "connections",
         "fair_queue",
+        "gating",
         "learning",
         "lifecycle",
         "operator_keys",

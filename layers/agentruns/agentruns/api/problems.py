@@ -24,6 +24,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.StoreConflict: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ConnectionClosed: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamUnreadable: HTTPStatus.BAD_GATEWAY,
     errors.MintInProgress: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -12,6 +12,7 @@
     KEY#<key_id>                     META             an operator key's hash; index `listing`
     IDEM#<scope>#<sha256 of key>     META             an idempotency key; TTL
     LEASE#<name>                     META             who holds a lease; TTL
+    GATE#<tenant>#<connection>       <door>           whether it may be called now; TTL
 
 Reading an activity is one query from META to RUN#~, which leaves out INPUT and EVT#.
 """
@@ -72,6 +73,10 @@ def idempotency_key(scope: str, key: str) -> str:
 
 def lease_key(name: str) -> str:
     return f"LEASE#{name}"
+
+
+def gate_key(tenant: str, connection: str) -> str:
+    return f"GATE#{tenant}#{connection}"
 
 
 def activities_listing(tenant: str) -> str:

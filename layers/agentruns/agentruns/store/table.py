@@ -151,10 +151,10 @@ class DynamoDbTable:
         """The last writer wins."""
         self._client().put_item(TableName=self._name, Item=to_item(row))
 
-    def get(self, pk: str, sk: str) -> Row | None:
-        """Strongly consistent."""
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Row | None:
+        """Strongly consistent, or at half the price what was there a moment ago."""
         answer = self._client().get_item(
-            TableName=self._name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True
+            TableName=self._name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=consistent
         )
         item = answer.get("Item")
         return None if item is None else from_item(item)

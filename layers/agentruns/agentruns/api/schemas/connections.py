@@ -84,7 +84,7 @@ class CheckAnswer(Answer):
 
 
 class ChecksAnswer(Answer):
-    """`ok` is true where every check is; the checks end with the first that is not."""
+    """`ok` is true where every check is. They end with the first that is not, and the gate."""
 
     ok: bool
     checks: list[CheckAnswer]
