@@ -139,7 +139,7 @@ def test_what_passes_is_sat_out(
         refusals = int(faults[scenario]["times"])
         # a start that the closed gate held back is a start more: waits are shorter here than there
         assert refusals + 1 <= execution.states.count("ExecuteAop")
-        assert refusals == execution.states.count("WaitBeforeStart")
+        assert refusals <= execution.states.count("WaitBeforeStart")
     require_gapless_log(deployment, record)
 
 
