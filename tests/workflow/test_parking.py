@@ -15,7 +15,7 @@ from agentruns.polling import (
     PollPolicy,
     worst_case,
 )
-from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.statuses import ActivityStatus
 from local.leena_emulator import LeenaEmulator
 from tests.deployment import Deployment, is_parked, starts_of
 from tests.workflow.scenarios import Phases, Scenario, start_all
@@ -48,7 +48,7 @@ SCENARIOS = {
         phases=IN_PROGRESS_AT_THE_SWEEP, faults=[ASKS_FOR_TWO_MINUTES]
     ),
     "parked-and-cancelled": Scenario(phases=[("in_progress", None)], faults=[ASKS_FOR_TWO_MINUTES]),
-    "parked-and-refused": Scenario(phases=[("in_progress", None)], faults=[ASKS_FOR_TWO_MINUTES]),
+    "parked-and-refused": Scenario(phases=[("completed", None)], faults=[ASKS_FOR_TWO_MINUTES]),
     "counted": Scenario(phases=[("in_progress", 3), ("completed", None)]),
     # the first look parks it, those that the parked execution takes by itself leave it there, the
     # sweeper's finds it in progress, the last one finds it completed
@@ -155,7 +155,7 @@ def test_a_parked_run_can_be_cancelled(deployment: Deployment, leena: LeenaEmula
     assert "ABORTED" == deployment.execution(arn).status
 
 
-def test_a_refusal_that_the_sweeper_meets_ends_the_run(
+def test_a_refusal_that_the_sweeper_meets_is_sat_out(
     deployment: Deployment, leena: LeenaEmulator, parked
 ):
     activity_id, arn = parked("parked-and-refused")
@@ -165,12 +165,10 @@ def test_a_refusal_that_the_sweeper_meets_ends_the_run(
     deployment.let_time_pass(activity_id)
     deployment.sweep()
     record = deployment.wait_for_end(activity_id)
-    assert (ActivityStatus.FAILED, RunStatus.FAILED) == (
-        record.activity.status,
-        record.current_run.status,
-    )
-    execution = deployment.execution(arn)
-    assert ("FAILED", "scope_missing") == (execution.status, execution.error)
+    assert ActivityStatus.DONE is record.activity.status
+    assert "SUCCEEDED" == deployment.execution(arn).status
+    (refusal,) = [rule for rule in leena.faults.as_documents() if rule.get("status") == 403]
+    assert 1 == refusal["fired"]
 
 
 def test_what_a_poll_costs_is_what_the_planner_says(deployment: Deployment, activity_ids):

@@ -20,6 +20,8 @@ from agentruns.durations import DurationHistory
 from agentruns.errors import (
     AgentrunsError,
     AopItemNotFound,
+    CredentialsRejected,
+    ScopeMissing,
     StartUnknown,
     TokenRejected,
     TransientError,
@@ -67,6 +69,9 @@ NEW_ITEM_GRACE = timedelta(seconds=60)
 
 RUN_ID_CONTEXT_KEY = "agentruns_run_id"
 """Our run id in the AOP's context, so that a person can find the item of an unknown start."""
+
+TELLS_NOTHING = (TransientError, CredentialsRejected, TokenRejected, ScopeMissing)
+"""Errors of a look that end nothing. A run that we may not look at goes on all the same."""
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +239,7 @@ class CheckAop:
     policy: PollPolicy
 
     def __call__(self, task: RunTask) -> Step:
-        """Raises UpstreamRejected where the provider refuses to answer for this item."""
+        """Raises UpstreamRejected where the provider knows no such item."""
         record = self.activities.read(task.tenant, task.activity_id)
         if not record.activity.status.is_terminal:
             record = self._check(record)
@@ -253,7 +258,7 @@ class CheckAop:
 
         return transact(self.activities, run.tenant, run.activity_id, decide)
 
-    def _look(self, record: ActivityRecord) -> AopObservation | TransientError:
+    def _look(self, record: ActivityRecord) -> AopObservation | AgentrunsError:
         """Ask the provider. A failure to look is a value here: it ends nothing."""
         activity, run = record.activity, record.current_run
         item_id = run.aop_item_id or ""  # every followed run has one
@@ -270,11 +275,11 @@ class CheckAop:
             if self.clock() - started_at > NEW_ITEM_GRACE:
                 raise
             return UpstreamUnavailable(str(error))
-        except TransientError as error:
+        except TELLS_NOTHING as error:
             return error
 
     def _decide(
-        self, record: ActivityRecord, look: AopObservation | TransientError | None
+        self, record: ActivityRecord, look: AopObservation | AgentrunsError | None
     ) -> Change | Run | None:
         activity, run, now = record.activity, record.current_run, self.clock()
         booked, retry_after_seconds, change = run, None, None
@@ -336,7 +341,7 @@ def planned(
 
 
 def _contradiction(
-    record: ActivityRecord, look: AopObservation | TransientError | None, now: datetime
+    record: ActivityRecord, look: AopObservation | AgentrunsError | None, now: datetime
 ) -> Change | None:
     """The run was ended while the provider was asked: an end that it tells is kept as evidence."""
     status = PROVIDER_STATUSES.get(look.status) if isinstance(look, AopObservation) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import ScopeMissing, StartUnknown, StoreConflict
+from agentruns.errors import AopItemNotFound, StartUnknown, StoreConflict
 from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import World
@@ -258,9 +258,10 @@ class TestSweep:
 
     def test_a_refusal_during_a_sweep_ends_the_activity(self, world):
         task = world.parked()
-        world.leena.on_read_status(ScopeMissing("hr", "gone"))
+        self.sweep_when_due(world, task)  # past the first minute, in which a 404 is sat out
+        world.leena.on_read_status(AopItemNotFound("item-1", 404, "gone"))
         assert 1 == self.sweep_when_due(world, task).woken
-        assert "scope_missing" == world.record(task.activity_id).activity.error.code
+        assert "aop_item_not_found" == world.record(task.activity_id).activity.error.code
         assert "end_failed" == world.executions.woken[0][1]["next_step"]
 
     def test_a_dead_token_of_a_dead_execution_starts_the_next_generation(self, world):
