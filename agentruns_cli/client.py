@@ -88,6 +88,15 @@ class ApiClient:
         body = {"reason": reason} if reason else {}
         return self._send("POST", _path("activities", activity_id, "cancel"), body=body)
 
+    def redrive_activity(
+        self, activity_id: str, body: Mapping[str, Any], *, idempotency_key: str
+    ) -> JsonObject:
+        path = _path("activities", activity_id, "redrive")
+        return self._send("POST", path, body=body, idempotency_key=idempotency_key)
+
+    def redrive_activities(self, body: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("activities", "redrive"), body=body)
+
     def resolve_run(self, run_id: str, finding: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("runs", run_id, "resolve"), body=finding)
 

@@ -11,7 +11,7 @@ from typing import Any
 from agentruns.statuses import RunStatus
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
-from agentruns_cli.views import Activity, Check, Event, Fault, Run
+from agentruns_cli.views import Activity, Check, Considered, Event, Fault, Run
 
 _LABEL_WIDTH = 18
 _LONGEST_TITLE = 48
@@ -21,6 +21,21 @@ def activity_table(activities: Sequence[Activity], now: datetime) -> str:
     """A page of the list as a table."""
     heads = ("ACTIVITY", "STATUS", "AGENT", "AGE", "TITLE")
     return table(heads, (_activity_row(activity, now) for activity in activities))
+
+
+def redrive_table(considered: Sequence[Considered]) -> str:
+    """What became, or would become, of each activity of a bulk redrive, as a table."""
+    rows = (
+        (
+            item.activity_id,
+            moment_text(item.created_at),
+            item.agent_role or "-",
+            item.error.code if item.error else "-",
+            _redrive_outcome(item),
+        )
+        for item in considered
+    )
+    return table(("ACTIVITY", "CREATED", "AGENT", "ERROR", "OUTCOME"), rows)
 
 
 def activity_in_full(activity: Activity, events: Iterable[Event], now: datetime) -> str:
@@ -143,6 +158,14 @@ def field_lines(fields: Iterable[tuple[str, str | None]]) -> list[str]:
     return [f"  {label:<{_LABEL_WIDTH}}{one_line(value)}" for label, value in fields if value]
 
 
+def _redrive_outcome(item: Considered) -> str:
+    if item.outcome == "redriven":
+        return f"redriven as {item.redriven_as}"
+    if item.outcome == "skipped":
+        return f"skipped: {item.skipped.message if item.skipped else ''}"
+    return item.outcome.replace("_", " ")
+
+
 def _activity_row(activity: Activity, now: datetime) -> tuple[str, ...]:
     title = one_line(activity.title or activity.message or "")
     shown = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
@@ -158,6 +181,8 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
             ("title", activity.title),
             ("agent", activity.agent_role),
             ("trigger", activity.trigger),
+            ("redrive of", activity.redrive_of),
+            ("redriven as", activity.redriven_as),
             ("adapter", _adapter_text(activity.adapter)),
             ("message", activity.message),
             ("context", _value(activity.context) if activity.context else None),

@@ -10,7 +10,7 @@ from agentruns.errors import RunNotFound
 from agentruns.ids import activity_id_of as activity_id_of_run
 from agentruns_cli.durations import parse_duration_seconds
 from agentruns_cli.errors import UsageFault
-from agentruns_cli.views import JsonObject
+from agentruns_cli.views import JsonObject, parse_moment
 
 _CONTEXT_FORMS = "write key=value, key:=JSON, @file.json, or @- for standard input"
 
@@ -36,6 +36,17 @@ def parse_duration_option(option: str, text: str | None) -> int | None:
         return parse_duration_seconds(text)
     except ValueError as error:
         raise UsageFault(f"{option} is not usable", str(error)) from error
+
+
+def parse_moment_option(option: str, text: str | None) -> str | None:
+    """The moment in the value of `option` as the API reads it; without an offset it is UTC."""
+    if text is None:
+        return None
+    moment = parse_moment(text)
+    if moment is None:
+        detail = f"{text!r} is not a time: write 2026-11-22T02:00Z or 2026-11-22"
+        raise UsageFault(f"{option} is not usable", detail)
+    return moment.isoformat()
 
 
 def parse_detection_option(option: str, text: str | None) -> JsonObject | None:

@@ -21,6 +21,7 @@ from agentruns_cli.commands.activities import (
 )
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
+from agentruns_cli.commands.redrive import redrive_activities
 from agentruns_cli.commands.resolve import resolve_run
 from agentruns_cli.commands.stack import show_status, start_stack, stop_stack
 from agentruns_cli.errors import CliError
@@ -108,6 +109,7 @@ app.command("show")(show_activity)
 app.command("events")(list_events)
 app.command("cancel")(cancel_activity)
 app.command("resolve")(resolve_run)
+app.command("redrive")(redrive_activities)
 
 
 def _defect(error: Exception) -> CliError:

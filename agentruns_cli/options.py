@@ -41,3 +41,21 @@ Interval = Annotated[
         "--interval", min=0.2, max=60.0, metavar="SECONDS", help="Shortest time between two looks."
     ),
 ]
+Message = Annotated[str | None, typer.Option("--message", "-m", metavar="TEXT", help="What to do.")]
+ContextEntries = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context",
+        "-c",
+        metavar="ENTRY",
+        help="key=value, key:=JSON, @file.json or @- (stdin); repeatable, later ones win.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="KEY",
+        help="The same key never starts twice. Default: a new one.",
+    ),
+]

@@ -86,12 +86,27 @@ class Activity:
     ended_at: datetime | None
     error: Fault | None
     generation: int | None
+    redrive_of: str | None
+    redriven_as: str | None
     runs: tuple[Run, ...]
 
     @property
     def latest_run(self) -> Run | None:
         """The run of the highest attempt, or None before the first."""
         return max(self.runs, key=lambda run: run.attempt, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """One failed activity of a bulk redrive. `outcome`: would_redrive, redriven or skipped."""
+
+    activity_id: str
+    agent_role: str | None
+    created_at: datetime | None
+    error: Fault | None
+    outcome: str
+    redriven_as: str | None
+    skipped: Fault | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +148,8 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         ended_at=_moment(body.get("ended_at")),
         error=_fault(body.get("error")),
         generation=_number(body.get("generation")),
+        redrive_of=_text(body.get("redrive_of")),
+        redriven_as=_text(body.get("redriven_as")),
         runs=tuple(parse_run(run) for run in _objects(body.get("runs"))),
     )
 
@@ -159,6 +176,22 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         error=_fault(body.get("error")),
         output=body.get("output"),
         evidence=tuple(_evidence(item) for item in _objects(body.get("evidence"))),
+    )
+
+
+def parse_considered(body: Mapping[str, Any]) -> tuple[Considered, ...]:
+    """The items of `POST /v1/activities/redrive`."""
+    return tuple(
+        Considered(
+            activity_id=_text(item.get("activity_id")) or "",
+            agent_role=_text(item.get("agent_role")),
+            created_at=_moment(item.get("created_at")),
+            error=_fault(item.get("error")),
+            outcome=_text(item.get("outcome")) or "",
+            redriven_as=_text(item.get("redriven_as")),
+            skipped=_fault(item.get("skipped")),
+        )
+        for item in _objects(body.get("items"))
     )
 
 

@@ -6,15 +6,26 @@ from typing import Annotated
 import typer
 
 from agentruns_cli.describe import activity_in_full, activity_table, advice_on, event_lines
-from agentruns_cli.errors import ApiUnavailable, Interrupted, NotFound, Problem, UsageFault
+from agentruns_cli.errors import NotFound, Problem, UsageFault
 from agentruns_cli.inputs import (
     activity_id_of,
     parse_context,
     parse_duration_option,
     require_header_text,
 )
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
+from agentruns_cli.options import (
+    ApiUrl,
+    AsJson,
+    ContextEntries,
+    IdempotencyKey,
+    IdsOnly,
+    Interval,
+    Message,
+    Stack,
+    WaitTimeout,
+)
 from agentruns_cli.session import Session, open_session
+from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
 from agentruns_cli.watching import WatchStyle, watch_to_end
 
@@ -33,18 +44,8 @@ def start(
     role: Annotated[
         str | None, typer.Argument(metavar="ROLE", help="Role of the agent that gets the work.")
     ] = None,
-    message: Annotated[
-        str | None, typer.Option("--message", "-m", metavar="TEXT", help="What to do.")
-    ] = None,
-    context_entries: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--context",
-            "-c",
-            metavar="ENTRY",
-            help="key=value, key:=JSON, @file.json or @- (stdin); repeatable, later ones win.",
-        ),
-    ] = None,
+    message: Message = None,
+    context_entries: ContextEntries = None,
     aop: Annotated[
         str | None,
         typer.Option("--aop", metavar="AOP_ID", help="Start this AOP instead of an agent."),
@@ -76,14 +77,7 @@ def start(
             help="hold, retry or fail, when nobody knows whether the provider started.",
         ),
     ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            metavar="KEY",
-            help="The same key never starts twice. Default: a new one.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show progress until it ends.")
     ] = False,
@@ -125,12 +119,14 @@ def start(
     session = open_session(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
-    answer = _start_once(
-        session, body, idempotency_key or session.surroundings.new_idempotency_key()
+    answer = start_once(
+        session,
+        idempotency_key,
+        lambda key: session.client.start_activity(body, idempotency_key=key),
     )
     activity_id = str(answer.get("activity_id", ""))
     if not (watch or wait):
-        _print_started(session, answer)
+        print_started(session, answer)
         return
     if ids_only:
         session.screen.data(activity_id)
@@ -325,36 +321,6 @@ def _start_body(role: str | None, *, aop: str | None, connection: str | None) ->
             next_step="See `agentruns agent list` and `agentruns connection list`.",
         )
     return {"adapter": {"type": "leena_aop", "connection": connection, "aop_id": aop}}
-
-
-def _start_once(session: Session, body: JsonObject, idempotency_key: str) -> JsonObject:
-    try:
-        return session.client.start_activity(body, idempotency_key=idempotency_key)
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            "Interrupted",
-            "it may have been started all the same",
-            next_step=f"Repeat the command with --idempotency-key {idempotency_key}: "
-            "it cannot start twice.",
-        ) from error
-    except ApiUnavailable as error:
-        error.next_step = (
-            "It may have been started all the same. Repeat the command with "
-            f"--idempotency-key {idempotency_key}: it cannot start twice. {error.next_step}"
-        )
-        raise
-
-
-def _print_started(session: Session, answer: JsonObject) -> None:
-    activity_id = str(answer.get("activity_id", ""))
-    if session.screen.as_json:
-        session.screen.document(answer)
-        return
-    if session.screen.ids_only:
-        session.screen.data(activity_id)
-        return
-    session.screen.data(f"{activity_id}  {answer.get('status', '')}  {answer.get('run_id', '')}")
-    session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))
 
 
 def _newest_activity_id(session: Session) -> str:

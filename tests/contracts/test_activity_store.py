@@ -403,3 +403,33 @@ class TestBoundedListing:
                 break
         assert sizes == [0, 0, 1]
         assert page.items == (oldest,)
+
+
+class TestSuccessor:
+    def test_it_is_created_with_what_becomes_of_its_predecessor(self, store):
+        old = store.read("acme", create(store).activity_id).activity
+        new = an_activity(redrive_of=old.activity_id)
+        change = Change(
+            activity=replace(old, redriven_as=new.activity_id),
+            events=(an_event(old, EventType.ACTIVITY_REDRIVEN),),
+        )
+        store.create(new, ActivityInput(), a_run(new), (an_event(new),), None, change)
+        stored = store.read("acme", old.activity_id).activity
+        assert new.activity_id == stored.redriven_as
+        assert (old.version + 1, old.last_sequence + 1) == (stored.version, stored.last_sequence)
+        last = store.list_events("acme", old.activity_id, old.last_sequence, 10)
+        assert [EventType.ACTIVITY_REDRIVEN] == [event.type for event in last]
+        assert old.activity_id == store.read("acme", new.activity_id).activity.redrive_of
+
+    def test_nothing_of_it_is_there_where_the_predecessor_moved_on(self, store):
+        old = store.read("acme", create(store).activity_id).activity
+        store.apply(Change(activity=old))
+        new = an_activity(redrive_of=old.activity_id)
+        change = Change(activity=replace(old, redriven_as=new.activity_id))
+        taken = an_idempotency(new, key="of-the-loser")
+        with pytest.raises(StoreConflict):
+            store.create(new, ActivityInput(), a_run(new), (an_event(new),), taken, change)
+        with pytest.raises(ActivityNotFound):
+            store.read("acme", new.activity_id)
+        assert store.read("acme", old.activity_id).activity.redriven_as is None
+        assert store.find_idempotency(taken.scope, taken.key, NOON) is None

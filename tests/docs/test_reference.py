@@ -118,6 +118,8 @@ def _any_body(template: str, method: str) -> Any:
         "/v1/activities": labelled(API, "request=activity"),
         "/v1/schedules/{name}": labelled(API, "request=schedule"),
         "/v1/operator-keys": labelled(API, "request=operator_key"),
+        "/v1/activities/{activity_id}/redrive": labelled(API, "request=redrive"),
+        "/v1/activities/redrive": labelled(API, "request=bulk_redrive"),
         "/v1/runs/{run_id}/resolve": labelled(API, "request=resolve"),
     }
     if method not in {"PUT", "POST"} or template not in bodies:

@@ -298,6 +298,8 @@ ROUTES = [
     ("POST", "/v1/activities"),
     ("GET", "/v1/activities/{activity}"),
     ("POST", "/v1/activities/{activity}/cancel"),
+    ("POST", "/v1/activities/{activity}/redrive"),
+    ("POST", "/v1/activities/redrive"),
     ("GET", "/v1/runs/{run}"),
     ("GET", "/v1/runs/{run}/events"),
     ("POST", "/v1/runs/{run}/resolve"),
@@ -335,6 +337,7 @@ def test_what_belongs_to_another_tenant_is_as_if_it_were_not_there(
     pairs = [
         ("GET", "/v1/activities/{}", activity_id, MISSING_ACTIVITY, None),
         ("POST", "/v1/activities/{}/cancel", activity_id, MISSING_ACTIVITY, {}),
+        ("POST", "/v1/activities/{}/redrive", activity_id, MISSING_ACTIVITY, {"reason": "again"}),
         ("GET", "/v1/runs/{}", run_id, MISSING_RUN, None),
         ("GET", "/v1/runs/{}/events", run_id, MISSING_RUN, None),
         ("POST", "/v1/runs/{}/resolve", run_id, MISSING_RUN, {"not_started": True}),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agentruns.statuses import ActivityStatus
 from local.leena_emulator import Credentials, EmulatorSettings, LeenaEmulator
 from tests.deployment import Deployment, has_ended, is_parked
 from tests.e2e.canaries import find_leaks, forms_of, places_of
@@ -60,6 +61,7 @@ def scene(deployment: Deployment) -> Scene:
         ids = _live_through_a_day(deployment, leena, document, secrets["wrong password"])
         for activity_id in ids:
             deployment.wait_for(activity_id, lambda seen: has_ended(seen) or is_parked(seen))
+        ids += _redrive_what_failed(deployment, ids)
     secrets["operator key"] = deployment.info.operator_key
     return Scene(secrets=secrets, activity_ids=ids)
 
@@ -109,6 +111,22 @@ def _live_through_a_day(
     for activity_id in ids:
         deployment.agentruns("show", activity_id)
     return ids
+
+
+def _redrive_what_failed(deployment: Deployment, activity_ids: list[str]) -> list[str]:
+    """The successors, ended again: rejected credentials and a refused start among them."""
+    records = [deployment.record(activity_id) for activity_id in activity_ids]
+    failed = [record for record in records if record.activity.status is ActivityStatus.FAILED]
+    assert failed
+    successors = []
+    for record in failed:
+        path = f"/v1/activities/{record.activity.activity_id}/redrive"
+        accepted = deployment.call("POST", path, {"reason": "once more"})
+        successors.append(str(accepted["activity_id"]))
+    for activity_id in successors:
+        deployment.wait_for_end(activity_id)
+        deployment.agentruns("show", activity_id)
+    return successors
 
 
 def test_no_secret_is_anywhere_but_in_secrets_manager(deployment: Deployment, scene: Scene):

@@ -62,13 +62,18 @@ class InMemoryActivityStore:
         run: Run,
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
+        predecessor: Change | None = None,
     ) -> None:
         key = (activity.tenant, activity.activity_id)
         with self._lock:
             if key in self._entries:
                 raise StoreConflict(f"activity {activity.activity_id!r} exists")
             if idempotency is not None:
-                self._take_key(idempotency, activity.created_at)
+                self._require_free(idempotency, activity.created_at)
+            if predecessor is not None:
+                self.apply(predecessor)
+            if idempotency is not None:
+                self._idempotency[idempotency.scope, idempotency.key] = idempotency
             self._entries[key] = _Entry(
                 activity=replace(
                     activity, version=1, last_sequence=activity.last_sequence + len(events)
@@ -78,12 +83,10 @@ class InMemoryActivityStore:
                 events=_numbered(activity, events),
             )
 
-    def _take_key(self, idempotency: Idempotency, now: datetime) -> None:
-        key = (idempotency.scope, idempotency.key)
-        earlier = self._idempotency.get(key)
+    def _require_free(self, idempotency: Idempotency, now: datetime) -> None:
+        earlier = self._idempotency.get((idempotency.scope, idempotency.key))
         if earlier is not None and earlier.expires_at > now:
             raise StoreConflict(f"idempotency key {idempotency.key!r} is taken")
-        self._idempotency[key] = idempotency
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
         with self._lock:

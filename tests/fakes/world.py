@@ -17,6 +17,7 @@ from agentruns.model import (
     Trigger,
 )
 from agentruns.polling import PollPolicy
+from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
@@ -104,6 +105,15 @@ class World:
             connections=connections,
             executions=executions,
             **clocked,
+        )
+        self.redrive_activity = RedriveActivity(
+            agents=wrap("agents", self.agents),
+            connections=connections,
+            executions=executions,
+            **clocked,
+        )
+        self.redrive_activities = RedriveActivities(
+            activities=activities, redrive_activity=self.redrive_activity
         )
         self.cancel_activity = CancelActivity(executions=executions, **clocked)
         self.open_run = OpenRun(

@@ -85,7 +85,7 @@ class AcceptActivity:
         if idempotency_key is not None:
             earlier = self.activities.find_idempotency(scope, idempotency_key, now)
             if earlier is not None:
-                return _repeat(earlier, body_sha256)
+                return repeat(earlier, body_sha256)
         activity = self._activity(tenant, request, trigger, execution_arn, now)
         run = lifecycle.first_run(activity)
         try:
@@ -102,7 +102,7 @@ class AcceptActivity:
             twin = self.activities.find_idempotency(scope, idempotency_key, now)
             if twin is None:
                 raise RequestInFlight(idempotency_key) from conflict
-            return _repeat(twin, body_sha256)
+            return repeat(twin, body_sha256)
         if execution_arn is None:
             start_execution(self.executions, activity)
         return Accepted(activity_id=activity.activity_id, run_id=run.run_id, repeated=False)
@@ -225,7 +225,8 @@ def _idempotency(
     )
 
 
-def _repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
+def repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
+    """What the first request with this key was answered. IdempotencyKeyReused for another body."""
     if earlier.body_sha256 != body_sha256:
         raise IdempotencyKeyReused(earlier.key)
     return Accepted(

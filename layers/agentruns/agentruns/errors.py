@@ -28,6 +28,8 @@ The branches say what the caller does next; the leaves name the fact.
         │   └── OperatorKeyNotFound
         ├── Conflict                   not now, or not twice
         │   ├── ActivityEnded          terminal is immutable
+        │   ├── ActivityNotRedrivable  not failed, or its last start may still have worked
+        │   ├── ActivityAlreadyRedriven  it has its successor
         │   ├── AgentDisabled
         │   ├── ConnectionInUse        an agent still names it
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
@@ -251,6 +253,25 @@ class ActivityEnded(Conflict):
         self.status = status
 
 
+class ActivityNotRedrivable(Conflict):
+    code = "activity_not_redrivable"
+
+    def __init__(self, activity_id: str, reason: str) -> None:
+        super().__init__(f"activity {activity_id!r} {reason}")
+        self.activity_id = activity_id
+
+
+class ActivityAlreadyRedriven(Conflict):
+    code = "activity_already_redriven"
+
+    def __init__(self, activity_id: str, successor_id: str) -> None:
+        super().__init__(
+            f"activity {activity_id!r} was redriven as {successor_id}; redrive that one"
+        )
+        self.activity_id = activity_id
+        self.successor_id = successor_id
+
+
 class AgentDisabled(Conflict):
     code = "agent_disabled"
 
@@ -373,26 +394,3 @@ class SecretMalformed(PermanentError):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"secret {name!r}: {problem}")
         self.name = name
-
-
-def permanent_error_names() -> tuple[str, ...]:
-    """The class names below PermanentError, sorted: what the state machine never retries."""
-    return tuple(sorted(each.__name__ for each in _branch(PermanentError)))
-
-
-def refusal_names() -> frozenset[str]:
-    """The class names below UpstreamRejected: the provider said no, so it did nothing."""
-    return frozenset(each.__name__ for each in _branch(UpstreamRejected))
-
-
-def error_code(class_name: str) -> str:
-    """The code of a class of ours by its name; `internal_error` for anybody else's."""
-    codes = {each.__name__: each.code for each in _branch(AgentrunsError)}
-    return codes.get(class_name, AgentrunsError.code)
-
-
-def _branch(root: type[AgentrunsError]) -> list[type[AgentrunsError]]:
-    found = [root]
-    for each in found:  # grows while it is read
-        found.extend(each.__subclasses__())
-    return found

@@ -40,6 +40,7 @@ class Trigger(StrEnum):
     API = "api"
     EVENT = "event"
     SCHEDULE = "schedule"
+    REDRIVE = "redrive"
 
 
 class EvidenceSource(StrEnum):
@@ -69,6 +70,7 @@ class EventType(StrEnum):
     ACTIVITY_COMPLETED = "ActivityCompleted"
     ACTIVITY_FAILED = "ActivityFailed"
     ACTIVITY_CANCELLED = "ActivityCancelled"
+    ACTIVITY_REDRIVEN = "ActivityRedriven"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,9 @@ class Activity:
     execution_arn: str | None = None
     ended_at: datetime | None = None
     error: Problem | None = None
+    # Lineage: which failed activity this one does again, and which one does this again.
+    redrive_of: str | None = None
+    redriven_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

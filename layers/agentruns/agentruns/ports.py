@@ -65,8 +65,10 @@ class ActivityStore(Protocol):
         run: Run,
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
+        predecessor: Change | None = None,
     ) -> None:
-        """Store all of it at once. StoreConflict where the id or the idempotency key is taken."""
+        """Store all of it at once, with what becomes of the activity that this one does again.
+        StoreConflict where the id or the idempotency key is taken, or the predecessor moved on."""
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
         """The record of an unexpired key."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import AcceptActivity
-from agentruns.errors import error_code, permanent_error_names, refusal_names
+from agentruns.error_names import error_code, permanent_error_names, refusal_names
 from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRecord,

@@ -169,6 +169,7 @@ def operator_api() -> LambdaApp:
     from agentruns.api.services import ApiServices
     from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
     from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+    from agentruns.redriving import RedriveActivities, RedriveActivity
     from agentruns.resolving import ResolveRun
     from agentruns.schedules import StoreSchedule
     from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
@@ -187,6 +188,13 @@ def operator_api() -> LambdaApp:
         keys=keys,
         secrets=secrets,
         bootstrap_secret_arn=settings.operator_key_secret_arn,
+        clock=now,
+    )
+    redrive_activity = RedriveActivity(
+        activities=_activities(),
+        agents=agents,
+        connections=connections,
+        executions=_executions(),
         clock=now,
     )
     return build_app(
@@ -235,6 +243,10 @@ def operator_api() -> LambdaApp:
                 executions=_executions(),
                 clock=now,
                 policy=settings.poll_policy,
+            ),
+            redrive_activity=redrive_activity,
+            redrive_activities=RedriveActivities(
+                activities=_activities(), redrive_activity=redrive_activity
             ),
             activities=_activities(),
         )

@@ -17,6 +17,7 @@ from agentruns.api.services import ApiServices
 from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
 from agentruns.polling import PollPolicy
+from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import ResolveRun
 from agentruns.schedules import StoreSchedule
 from tests.fakes import (
@@ -92,6 +93,13 @@ class Api:
             bootstrap_secret_arn=BOOTSTRAP_ARN,
             clock=self.clock,
         )
+        redrive_activity = RedriveActivity(
+            activities=self.activities,
+            agents=self.agents,
+            connections=self.connections,
+            executions=self.executions,
+            clock=self.clock,
+        )
         return ApiServices(
             keyring=keyring,
             issue_operator_key=IssueOperatorKey(keys=self.operator_keys, clock=self.clock),
@@ -146,6 +154,10 @@ class Api:
                 executions=self.executions,
                 clock=self.clock,
                 policy=PollPolicy(),
+            ),
+            redrive_activity=redrive_activity,
+            redrive_activities=RedriveActivities(
+                activities=self.activities, redrive_activity=redrive_activity
             ),
             activities=self.activities,
         )

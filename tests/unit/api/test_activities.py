@@ -77,6 +77,8 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "error": None,
         "execution_arn": None,
         "generation": 1,
+        "redrive_of": None,
+        "redriven_as": None,
     }
     assert run["run_id"] == started["run_id"]
     assert (run["attempt"], run["status"], run["evidence"]) == (1, "pending", [])

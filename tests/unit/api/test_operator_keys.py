@@ -90,6 +90,8 @@ ROUTES = [
     ("GET", "/v1/activities", None, "read"),
     ("GET", "/v1/activities/{activity_id}", None, "read"),
     ("POST", "/v1/activities/{activity_id}/cancel", None, "operate"),
+    ("POST", "/v1/activities/{activity_id}/redrive", {"reason": "again"}, "operate"),
+    ("POST", "/v1/activities/redrive", {"filter": {}, "reason": "again"}, "operate"),
     ("GET", "/v1/runs/{run_id}", None, "read"),
     ("GET", "/v1/runs/{run_id}/events", None, "read"),
     ("POST", "/v1/runs/{run_id}/resolve", {"not_started": True}, "operate"),

@@ -61,6 +61,8 @@ def an_activity(
         "error": None,
         "execution_arn": None,
         "generation": 1,
+        "redrive_of": None,
+        "redriven_as": None,
         "runs": runs,
     }
     return activity | changes

@@ -126,6 +126,52 @@ def test_the_command_a_blocked_activity_names_binds_an_item(cli, blocked):
     assert cli.run("show", blocked).stderr == ""
 
 
+def fail(api: Api, activity_id: str) -> None:
+    """Its AOP fails, as often as it may be tried."""
+    workers = Workers(api, activity_id)
+    workers.open()
+    for _ in range(2):
+        workers.execute()
+        api.leena.on_read_status("failed")
+        workers.check()
+        workers.settle()
+        api.clock.advance(600)
+
+
+def test_a_failed_activity_is_redriven_and_both_show_the_lineage(cli, ready):
+    old = start(cli, "-m", "Reset", "--tag", "vpn")
+    running = cli.run("redrive", old, "--reason", "too early")
+    fail(ready, old)
+
+    new = cli.run("redrive", old, "--reason", "repaired", "-c", "n:=1", "-q").stdout.strip()
+    again = cli.run("redrive", old, "--reason", "repaired")
+
+    assert (running.exit_code, again.exit_code) == (6, 6)
+    assert new in again.stderr
+    assert f"  redriven as       {new}" in cli.run("show", old).stdout.splitlines()
+    assert f"  redrive of        {old}" in cli.run("show", new).stdout.splitlines()
+    assert "ActivityRedriven" in cli.run("events", old).stdout
+    assert cli.run("show", new, "--json").document["context"] == {"n": 1}
+
+
+def test_many_are_shown_first_and_then_redriven_once(cli, ready):
+    olds = {start(cli, "-m", str(number), "--tag", "vpn") for number in range(3)}
+    for old in olds:
+        fail(ready, old)
+    arguments = ("redrive", "--tag", "vpn", "--error", "upstream_failed", "--reason", "repaired")
+
+    shown = cli.run(*arguments, "--created-after", "2026-01-01", "--dry-run", "-q")
+    cli.terminal.reads = True
+    asked = cli.run(*arguments, "--limit", "2", "--json", stdin="y\n").document
+    rest = cli.run(*arguments, "--cursor", asked["next_cursor"], "--yes", "--json").document
+    repeated = cli.run(*arguments, "--yes")
+
+    assert olds == set(shown.stdout.split())
+    done = [*asked["items"], *rest["items"]]
+    assert olds == {item["activity_id"] for item in done if item["outcome"] == "redriven"}
+    assert repeated.stderr == "0 redriven, 3 skipped.\n"
+
+
 def test_pages_follow_each_other(cli, ready):
     started = {start(cli, "-m", str(number)) for number in range(3)}
 
@@ -161,6 +207,11 @@ def test_an_inline_adapter_is_accepted(cli, ready):
         (("resolve", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1", "--not-started"), 5),
         (("resolve", "act_01JDAAAAAAAAAAAAAAAAAAAAAA", "--not-started"), 5),
         (("resolve", "run_01JDAAAAAAAAAAAAAAAAAAAAAA_1", "--item", "a b"), 2),
+        (("redrive", "act_01JDAAAAAAAAAAAAAAAAAAAAAA", "--reason", "r"), 5),
+        (("redrive", "act_nonsense", "--reason", "r"), 5),
+        (("redrive", "--error", "Not A Code", "--reason", "r", "--yes"), 2),
+        (("redrive", "--tag", "x", "--reason", "r" * 501, "--yes"), 2),
+        (("redrive", "--tag", "x", "--reason", "r", "--cursor", "nonsense", "--yes"), 2),
         (("check", "nope"), 5),
         (("connection", "delete", "acme"), 6),
         (("list", "--status", "pondering"), 2),

@@ -15,13 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentruns import telemetry
+from agentruns.error_names import permanent_error_names, refusal_names
 from agentruns.errors import (
     ActivityNotFound,
     InvalidTransition,
     RunNotFound,
     SettingsMissing,
-    permanent_error_names,
-    refusal_names,
 )
 from agentruns.ids import (
     activity_id_of,

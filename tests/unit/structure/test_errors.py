@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from agentruns import errors
 from agentruns.api.problems import STATUSES
-from agentruns.errors import AgentrunsError, PermanentError, permanent_error_names
+from agentruns.error_names import permanent_error_names
+from agentruns.errors import AgentrunsError, PermanentError
 from tests.unit.structure.project import imports, modules
 
 DRAWN_LINE = re.compile(r"^    ([│ ]*[├└]── )?([A-Z]\w+)", re.MULTILINE)

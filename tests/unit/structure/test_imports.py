@@ -16,8 +16,8 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("durations", "errors", "gate", "ids", "learned_plan", "model", "polling", "ports"),
-    *("secret", "statuses", "steps"),
+    *("durations", "error_names", "errors", "gate", "ids", "learned_plan", "model", "polling"),
+    *("ports", "secret", "statuses", "steps"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -99,6 +99,7 @@ def test_use_cases_know_no_technology():
         "lifecycle",
         "operator_keys",
         "publishing",
+        "redriving",
         "resolving",
         "routing",
         "runs",

@@ -15,7 +15,7 @@ from jsonata import Jsonata  # type: ignore[import-untyped]  # it ships none
 
 from agentruns import model
 from agentruns.api.schemas.fields import LONGEST_TIMEOUT_SECONDS
-from agentruns.errors import permanent_error_names
+from agentruns.error_names import permanent_error_names
 from agentruns.steps import NextStep, RunTask, Step
 from local.diagram import targets
 from tests.unit.structure.project import (

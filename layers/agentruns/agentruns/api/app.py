@@ -28,6 +28,7 @@ from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agents import agent_routes
 from agentruns.api.routes.connections import connection_routes
 from agentruns.api.routes.operator_keys import operator_key_routes
+from agentruns.api.routes.redrives import redrive_routes
 from agentruns.api.routes.runs import run_routes
 from agentruns.api.routes.schedules import schedule_routes
 from agentruns.api.services import ApiServices
@@ -58,6 +59,7 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
         connection_routes,
         agent_routes,
         activity_routes,
+        redrive_routes,
         run_routes,
         schedule_routes,
         operator_key_routes,

@@ -47,6 +47,8 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.OperatorKeyNotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.ActivityEnded: HTTPStatus.CONFLICT,
+    errors.ActivityNotRedrivable: HTTPStatus.CONFLICT,
+    errors.ActivityAlreadyRedriven: HTTPStatus.CONFLICT,
     errors.AgentDisabled: HTTPStatus.CONFLICT,
     errors.ConnectionInUse: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,

@@ -15,6 +15,7 @@ from agentruns.ports import (
     OperatorKeyStore,
     ScheduleStore,
 )
+from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import ResolveRun
 from agentruns.schedules import StoreSchedule
 
@@ -38,4 +39,6 @@ class ApiServices:
     accept_activity: AcceptActivity
     cancel_activity: CancelActivity
     resolve_run: ResolveRun
+    redrive_activity: RedriveActivity
+    redrive_activities: RedriveActivities
     activities: ActivityStore

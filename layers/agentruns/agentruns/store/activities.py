@@ -65,6 +65,7 @@ class DynamoDbActivityStore:
         run: Run,
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
+        predecessor: Change | None = None,
     ) -> None:
         """An idempotency key that had expired when the activity was created is taken over."""
         numbered = _number(activity, events)
@@ -78,6 +79,8 @@ class DynamoDbActivityStore:
         if idempotency is not None:
             free = _absent_or_expired(activity.created_at)
             puts.append(Put(row=idempotency_row(idempotency), condition=free))
+        if predecessor is not None:
+            puts += _puts_of(predecessor, _after(predecessor))
         self._table.put_all(f"activity {activity.activity_id!r} or its key", puts)
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
@@ -101,28 +104,10 @@ class DynamoDbActivityStore:
         return read_input(row)
 
     def apply(self, change: Change) -> ActivityRecord:
-        before = change.activity
-        activity = replace(
-            before,
-            version=before.version + 1,
-            last_sequence=before.last_sequence + len(change.events),
-        )
-        runs = tuple(replace(run, version=run.version + 1) for run in change.runs)
-        puts = [
-            Put(row=activity_row(activity), condition=at_version(before.version)),
-            *(
-                Put(
-                    row=run_row(after), condition=at_version(run.version) if run.version else ABSENT
-                )
-                for run, after in zip(change.runs, runs, strict=True)
-            ),
-            *(
-                Put(row=event_row(event), condition=ABSENT)
-                for event in _number(before, change.events)
-            ),
-        ]
-        self._table.put_all(f"activity {before.activity_id!r}", puts)
-        return ActivityRecord(activity=activity, runs=runs)
+        stored = _after(change)
+        puts = _puts_of(change, stored)
+        self._table.put_all(f"activity {change.activity.activity_id!r}", puts)
+        return stored
 
     def save_run(self, run: Run) -> Run:
         stored = replace(run, version=run.version + 1)
@@ -189,6 +174,30 @@ def _read_due_run(row: Row) -> DueRun:
         run_id=row["run_id"],
         due_at=read_time(row["due_at"]),
     )
+
+
+def _after(change: Change) -> ActivityRecord:
+    """The rows of a change with the versions they will have."""
+    before = change.activity
+    activity = replace(
+        before,
+        version=before.version + 1,
+        last_sequence=before.last_sequence + len(change.events),
+    )
+    runs = tuple(replace(run, version=run.version + 1) for run in change.runs)
+    return ActivityRecord(activity=activity, runs=runs)
+
+
+def _puts_of(change: Change, after: ActivityRecord) -> list[Put]:
+    before = change.activity
+    return [
+        Put(row=activity_row(after.activity), condition=at_version(before.version)),
+        *(
+            Put(row=run_row(stored), condition=at_version(run.version) if run.version else ABSENT)
+            for run, stored in zip(change.runs, after.runs, strict=True)
+        ),
+        *(Put(row=event_row(event), condition=ABSENT) for event in _number(before, change.events)),
+    ]
 
 
 def _number(activity: Activity, events: Sequence[NewEvent]) -> tuple[Event, ...]:

@@ -68,6 +68,8 @@ def activity_row(activity: Activity) -> Row:
         "execution_arn": activity.execution_arn,
         "ended_at": write_optional_time(activity.ended_at),
         "error": _write_problem(activity.error),
+        "redrive_of": activity.redrive_of,
+        "redriven_as": activity.redriven_as,
     }
 
 
@@ -96,6 +98,8 @@ def read_activity(row: Row) -> Activity:
         execution_arn=row.get("execution_arn"),
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
+        redrive_of=row.get("redrive_of"),
+        redriven_as=row.get("redriven_as"),
     )
 
 

@@ -131,6 +131,8 @@ class ActivitySummaryAnswer(Answer):
     error: ProblemAnswer | None
     execution_arn: str | None
     generation: int
+    redrive_of: str | None
+    redriven_as: str | None
 
     @classmethod
     def of(cls, activity: Activity) -> ActivitySummaryAnswer:
@@ -202,4 +204,6 @@ def _fields_of(activity: Activity) -> dict[str, Any]:
         "error": ProblemAnswer.of(activity.error),
         "execution_arn": activity.execution_arn,
         "generation": activity.generation,
+        "redrive_of": activity.redrive_of,
+        "redriven_as": activity.redriven_as,
     }

@@ -1,0 +1,330 @@
+"""Doing a failed activity again: by a new activity, its successor.
+
+Terminal is immutable, so the failed one keeps its status, runs and evidence; it gains the name of
+its successor in the transaction that creates the successor, so that there is never a second one. A
+crash before the execution is started leaves a queued activity that the sweeper starts. Not here:
+runs that a retry policy opens within one activity (`lifecycle`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agentruns import lifecycle
+from agentruns.activities import IDEMPOTENCY_LIFE, Accepted, repeat, start_execution
+from agentruns.durations import NO_HISTORY
+from agentruns.error_names import error_code, refusal_names
+from agentruns.errors import (
+    ActivityAlreadyRedriven,
+    ActivityNotRedrivable,
+    AgentDisabled,
+    AgentNotFound,
+    ConnectionNotFound,
+    StoreConflict,
+    StoreContention,
+)
+from agentruns.ids import new_activity_id
+from agentruns.model import (
+    Activity,
+    ActivityInput,
+    ActivityRecord,
+    Change,
+    EventType,
+    Idempotency,
+    RetryPolicy,
+    Run,
+    Trigger,
+)
+from agentruns.ports import (
+    ActivityFilter,
+    ActivityStore,
+    AgentStore,
+    Clock,
+    ConnectionStore,
+    Executions,
+)
+from agentruns.statuses import ActivityStatus
+from agentruns.transact import ATTEMPTS
+from agentruns.transitions import new_event, touched
+
+PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"
+"""Where the agent finds what the failed attempt had produced, when it had."""
+
+PAGES_PER_CALL = 10
+"""A bulk call looks at no more pages of failed activities; its cursor goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive:
+    """Why, and what the agent is told instead; None means: what it was told before.
+
+    `not_started`: a person looked, and the last start, whose answer nobody knows, did nothing.
+    """
+
+    reason: str
+    message: str | None = None
+    context: Mapping[str, Any] | None = None
+    not_started: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveActivity:
+    """Open the successor of a failed activity and start its execution."""
+
+    activities: ActivityStore
+    agents: AgentStore
+    connections: ConnectionStore
+    executions: Executions
+    clock: Clock
+
+    def __call__(
+        self, tenant: str, activity_id: str, redrive: Redrive, idempotency_key: str | None
+    ) -> Accepted:
+        """ActivityNotFound; ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled;
+        IdempotencyKeyReused for the same key with another body; StoreContention."""
+        scope = f"{tenant}#redrive#{activity_id}"
+        body_sha256 = _body_sha256(redrive)
+        for _ in range(ATTEMPTS):
+            now = self.clock()
+            if idempotency_key is not None:
+                earlier = self.activities.find_idempotency(scope, idempotency_key, now)
+                if earlier is not None:
+                    return repeat(earlier, body_sha256)
+            record = self.activities.read(tenant, activity_id)
+            self.require_redrivable(record, not_started=redrive.not_started)
+            successor = _successor(record, now)
+            run = lifecycle.first_run(successor)
+            lineage = {"redrive_of": activity_id, "reason": redrive.reason}
+            opened = lifecycle.opened(successor, run)
+            try:
+                self.activities.create(
+                    successor,
+                    self._input(record, redrive),
+                    run,
+                    (replace(opened, detail={**opened.detail, **lineage}),),
+                    _idempotency(scope, idempotency_key, body_sha256, successor, now),
+                    _redriven(record, successor, redrive.reason, now),
+                )
+            except StoreConflict:
+                continue
+            start_execution(self.executions, successor)
+            return Accepted(activity_id=successor.activity_id, run_id=run.run_id, repeated=False)
+        raise StoreContention(f"activity {activity_id!r}", ATTEMPTS)
+
+    def require_redrivable(self, record: ActivityRecord, *, not_started: bool = False) -> None:
+        """ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled."""
+        activity = record.activity
+        if activity.redriven_as is not None:
+            raise ActivityAlreadyRedriven(activity.activity_id, activity.redriven_as)
+        if activity.status is not ActivityStatus.FAILED:
+            raise ActivityNotRedrivable(activity.activity_id, _why_not(activity, record))
+        if _may_have_started(record.current_run) and not not_started:
+            raise ActivityNotRedrivable(
+                activity.activity_id,
+                "failed without anybody knowing whether its last start worked: look for "
+                f"agentruns_run_id {record.current_run.run_id} at the provider, and redrive it "
+                "with not_started if nothing was started",
+            )
+        self._require_agent(activity)
+
+    def _require_agent(self, activity: Activity) -> None:
+        """A disabled or deleted agent gets no work, and a deleted connection carries none."""
+        try:
+            if activity.agent_role is not None:
+                agent = self.agents.get(activity.tenant, activity.agent_role)
+                if not agent.enabled:
+                    raise AgentDisabled(agent.role)
+            self.connections.get(activity.tenant, activity.adapter.connection)
+        except (AgentNotFound, ConnectionNotFound) as error:
+            raise ActivityNotRedrivable(
+                activity.activity_id, f"cannot be redriven: {error}"
+            ) from error
+
+    def _input(self, record: ActivityRecord, redrive: Redrive) -> ActivityInput:
+        activity = record.activity
+        told = self.activities.read_input(activity.tenant, activity.activity_id)
+        context = dict(told.context if redrive.context is None else redrive.context)
+        outputs = [run.output for run in record.runs if run.output is not None]
+        if outputs:
+            context[PRIOR_OUTPUT_CONTEXT_KEY] = outputs[-1]
+        message = told.message if redrive.message is None else redrive.message
+        return ActivityInput(message=message, context=context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFilter:
+    """Which failed activities; None means any. `created_before` is exclusive."""
+
+    agent_role: str | None = None
+    tag: str | None = None
+    error_code: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """What became of one activity of a bulk redrive. `skipped` is why it was left as it is:
+    the error that redriving it alone would give. With neither, a preview would redrive it."""
+
+    activity: Activity
+    accepted: Accepted | None = None
+    skipped: ActivityNotRedrivable | ActivityAlreadyRedriven | AgentDisabled | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRedriven:
+    """Newest first; `next_cursor` is None where nothing is left to look at."""
+
+    items: tuple[Considered, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveActivities:
+    """Redrive, or only list, the failed activities that match. A repeat finds them redriven."""
+
+    activities: ActivityStore
+    redrive_activity: RedriveActivity
+
+    def __call__(
+        self,
+        tenant: str,
+        wanted: FailedFilter,
+        reason: str,
+        *,
+        limit: int,
+        cursor: str | None,
+        is_preview: bool,
+    ) -> BulkRedriven:
+        """At most `limit` activities are considered. InvalidRequest for a foreign cursor."""
+        items: list[Considered] = []
+        for _ in range(PAGES_PER_CALL):
+            page = self.activities.list_activities(
+                tenant,
+                ActivityFilter(
+                    status=ActivityStatus.FAILED, agent_role=wanted.agent_role, tag=wanted.tag
+                ),
+                limit - len(items),
+                cursor,
+            )
+            cursor = page.next_cursor
+            for activity in _matching(page.items, wanted):
+                items.append(self._consider(activity, reason, is_preview=is_preview))
+            if page.items and _is_before(page.items[-1], wanted.created_after):
+                cursor = None
+            if cursor is None or len(items) == limit:
+                break
+        return BulkRedriven(items=tuple(items), next_cursor=cursor)
+
+    def _consider(self, activity: Activity, reason: str, *, is_preview: bool) -> Considered:
+        try:
+            if is_preview:
+                record = self.activities.read(activity.tenant, activity.activity_id)
+                self.redrive_activity.require_redrivable(record)
+                return Considered(activity=activity)
+            accepted = self.redrive_activity(
+                activity.tenant, activity.activity_id, Redrive(reason=reason), None
+            )
+        except (ActivityNotRedrivable, ActivityAlreadyRedriven, AgentDisabled) as error:
+            return Considered(activity=activity, skipped=error)
+        return Considered(activity=activity, accepted=accepted)
+
+
+def _matching(activities: tuple[Activity, ...], wanted: FailedFilter) -> Iterator[Activity]:
+    for activity in activities:
+        code = activity.error.code if activity.error else None
+        if wanted.error_code is not None and code != wanted.error_code:
+            continue
+        if _is_before(activity, wanted.created_after):
+            continue
+        if wanted.created_before is None or activity.created_at < wanted.created_before:
+            yield activity
+
+
+def _is_before(activity: Activity, moment: datetime | None) -> bool:
+    return moment is not None and activity.created_at < moment
+
+
+def _successor(record: ActivityRecord, now: datetime) -> Activity:
+    """The same work with the same settings, from its beginning."""
+    activity = record.activity
+    return replace(
+        activity,
+        activity_id=new_activity_id(now),
+        trigger=Trigger.REDRIVE,
+        status=ActivityStatus.QUEUED,
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + (activity.deadline_at - activity.created_at),
+        attempt=1,
+        generation=1,
+        last_sequence=0,
+        version=0,
+        retry=_retry_policy(record),
+        durations=NO_HISTORY,  # read anew at its start
+        execution_arn=None,
+        ended_at=None,
+        error=None,
+        redrive_of=activity.activity_id,
+    )
+
+
+def _retry_policy(record: ActivityRecord) -> RetryPolicy:
+    """As the agent had it: what was found not to have started had got one more run each."""
+    retry = record.activity.retry
+    more = sum(
+        run.error is not None and run.error.code == lifecycle.NOT_STARTED for run in record.runs
+    )
+    return replace(retry, max_attempts=max(1, retry.max_attempts - more))
+
+
+def _redriven(record: ActivityRecord, successor: Activity, reason: str, now: datetime) -> Change:
+    detail = {"redriven_as": successor.activity_id, "reason": reason}
+    return Change(
+        activity=replace(touched(record.activity, now), redriven_as=successor.activity_id),
+        events=(new_event(EventType.ACTIVITY_REDRIVEN, record.current_run, now, detail),),
+    )
+
+
+def _why_not(activity: Activity, record: ActivityRecord) -> str:
+    if activity.status.is_terminal:
+        return f"has ended {activity.status}; only a failed one is redriven"
+    if activity.status is ActivityStatus.BLOCKED:
+        return (
+            "is blocked: nobody knows whether its start worked; say what became of it with "
+            f"POST /v1/runs/{record.current_run.run_id}/resolve"
+        )
+    return f"is {activity.status}; only a failed one is redriven"
+
+
+def _may_have_started(run: Run) -> bool:
+    """The start was sent, gave no item, and was neither refused nor found not to have worked."""
+    if run.dispatch_id is None or run.aop_item_id is not None:
+        return False
+    known = {lifecycle.NOT_STARTED, *map(error_code, refusal_names())}
+    return run.error is None or run.error.code not in known
+
+
+def _idempotency(
+    scope: str, key: str | None, body_sha256: str, successor: Activity, now: datetime
+) -> Idempotency | None:
+    if key is None:
+        return None
+    return Idempotency(
+        scope=scope,
+        key=key,
+        body_sha256=body_sha256,
+        activity_id=successor.activity_id,
+        expires_at=now + IDEMPOTENCY_LIFE,
+    )
+
+
+def _body_sha256(redrive: Redrive) -> str:
+    canonical = json.dumps(asdict(redrive), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
