@@ -3,11 +3,13 @@
 import json
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from agentruns.statuses import ActivityStatus
 from tests.deployment import Deployment
@@ -137,6 +139,32 @@ def test_the_same_idempotency_key_opens_one_activity(connected: Deployment, emul
     assert 422 == other.status_code
     assert "Idempotency-Key" == other.json()["errors"][0]["field"]
     record = connected.wait_for_end(answers[0].json()["activity_id"])
+    assert 1 == emulator_starts(record.current_run.run_id)
+
+
+def test_requests_with_one_key_at_once_open_one_activity(connected: Deployment, emulator_starts):
+    body = {"agent_role": "it_support", "message": "at once"}
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+
+    def send(_: int) -> requests.Response:
+        return connected.request("POST", "/v1/activities", body, headers=key)
+
+    invalid = connected.request("POST", "/v1/activities", {"agent_role": "nobody"}, headers=key)
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(send, range(6)))
+    accepted = {answer.text for answer in answers if answer.status_code == 202}
+    in_flight = [answer for answer in answers if answer.status_code == 409]
+    assert (422, 1, 6) == (
+        invalid.status_code,
+        len(accepted),
+        len(in_flight) + sum(answer.status_code == 202 for answer in answers),
+    )
+    assert {"urn:agentruns:problem:request_in_flight"} >= {
+        each.json()["type"] for each in in_flight
+    }
+    again = send(0)
+    assert {again.text} == accepted
+    record = connected.wait_for_end(again.json()["activity_id"])
     assert 1 == emulator_starts(record.current_run.run_id)
 
 

@@ -237,7 +237,11 @@ def repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
 
 
 def _body_sha256(request: ActivityRequest) -> str:
-    canonical = json.dumps(asdict(request), sort_keys=True, separators=(",", ":"))
+    """Of what the request says and no more: a field that a later version adds, left at its default,
+    must not make a repeated body another."""
+    unsaid = asdict(type(request)())
+    said = {name: value for name, value in asdict(request).items() if value != unsaid.get(name)}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
