@@ -489,6 +489,7 @@ def test_the_order_of_the_readme():
 
     assert headings == [
         "## What you see",
+        "## Promises",
         "## Quickstart",
         "## Deploy to AWS",
         "## The three triggers",
