@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 
 from agentruns.model import ActivityRecord
-from bench import cold_starts, crowd, delay, histories, init_cost, machine, poll_plans
+from bench import cold_starts, compressed, crowd, delay, histories, init_cost, machine, poll_plans
 from bench.embedded import bench_stack
 from bench.section import Section
 
-FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls")
-WITHOUT_STACK = {"polls"}
+FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls", "compressed")
+WITH_OTHER_STACK = {"polls", "compressed"}
+"""None at all, or one of its own."""
+
 SWITCHES = {"LAMBDA_WARM_TTL_SECONDS": "60"}
 """Idle workers end after a minute, as memory is measured; MiniStack's own is five."""
 
@@ -23,7 +25,9 @@ def measure(wanted: list[str]) -> Iterator[Section]:
     """The stack is cold for the first figure and warm for the others."""
     if "polls" in wanted:
         yield poll_plans.measure()
-    if set(wanted) <= WITHOUT_STACK:
+    if "compressed" in wanted:
+        yield compressed.measure()
+    if set(wanted) <= WITH_OTHER_STACK:
         return
     if wanted == ["init"] and init_cost.BUILD.exists():
         yield init_cost.measure()

@@ -64,9 +64,10 @@ class BenchStack:
     def define_aop(self, aop_id: str, phases: list[dict[str, Any]]) -> None:
         self.leena("PUT", f"aops/{aop_id}", {"phases": phases})
 
-    def connect(self) -> None:
-        """Store the emulator's credentials. No token is minted by that."""
-        url = self.deployed.leena_emulator_url
+    def connect(self, url: str = "") -> None:
+        """Store the emulator's credentials. No token is minted by that. `url`: of another
+        emulator than the stack's own."""
+        url = url or self.deployed.leena_emulator_url
         base_urls = {"auth": url, "api": url}
         document = {"provider": "leena", "region": "us-east-1", "base_urls": base_urls}
         self.call("PUT", f"/v1/connections/{CONNECTION}", {**document, **CREDENTIALS})
@@ -154,12 +155,14 @@ class BenchStack:
 
 
 @contextmanager
-def bench_stack(switches: Mapping[str, str]) -> Iterator[BenchStack]:
+def bench_stack(
+    switches: Mapping[str, str], parameters: Mapping[str, str] = POLLED_AS_ON_AWS
+) -> Iterator[BenchStack]:
     """Up for the time of the block, in a state directory of its own; ended whatever happens."""
     try:
         deployed = stack.start(
             STATE_DIRECTORY,
-            parameters=POLLED_AS_ON_AWS,
+            parameters=parameters,
             ministack_environment=switches,
             stack_name=STACK_NAME,
             quiet=True,
