@@ -167,7 +167,8 @@ def test_a_refusal_that_the_sweeper_meets_is_sat_out(
     record = deployment.wait_for_end(activity_id)
     assert ActivityStatus.DONE is record.activity.status
     assert "SUCCEEDED" == deployment.execution(arn).status
-    (refusal,) = [rule for rule in leena.faults.as_documents() if rule.get("status") == 403]
+    rules = [r for r in leena.faults.as_documents() if r.get("aop_id") == "parked-and-refused"]
+    (refusal,) = [rule for rule in rules if rule.get("status") == 403]
     assert 1 == refusal["fired"]
 
 
