@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -326,5 +326,9 @@ def _idempotency(
 
 
 def _body_sha256(redrive: Redrive) -> str:
-    canonical = json.dumps(asdict(redrive), sort_keys=True, separators=(",", ":"))
+    """Of what is said and no more: a field that a later version adds, left at its default, must not
+    make a repeated body another."""
+    defaults = {field.name: field.default for field in fields(redrive)}
+    said = {name: value for name, value in asdict(redrive).items() if value != defaults[name]}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -154,6 +154,19 @@ def test_the_same_key_gives_the_same_successor_and_another_body_is_refused(world
     )
     with pytest.raises(IdempotencyKeyReused):
         redrive(world, old, Redrive(reason="another"), key="k")
+
+
+def test_a_repeat_is_the_same_body_for_a_later_version_with_a_field_more(world):
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class LaterRedrive(Redrive):
+        priority: str | None = None
+
+    old = failed(world)
+    first = redrive(world, old, key="k")
+    assert (
+        first.activity_id
+        == redrive(world, old, LaterRedrive(reason=REASON.reason), "k").activity_id
+    )
 
 
 def test_of_two_at_once_one_wins():
