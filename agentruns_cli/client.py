@@ -57,6 +57,12 @@ class ApiClient:
     def put_connection(self, name: str, document: Mapping[str, Any]) -> JsonObject:
         return self._send("PUT", _path("connections", name), body=document)
 
+    def get_connection(self, name: str) -> JsonObject:
+        return self._send("GET", _path("connections", name))
+
+    def put_connection_limits(self, name: str, limits: Mapping[str, Any]) -> JsonObject:
+        return self._send("PUT", _path("connections", name, "limits"), body=limits)
+
     def list_connections(self) -> JsonObject:
         return self._send("GET", _path("connections"))
 

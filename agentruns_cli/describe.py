@@ -147,10 +147,21 @@ def agent_table(agents: Sequence[Mapping[str, Any]]) -> str:
 def connection_table(connections: Sequence[Mapping[str, Any]]) -> str:
     """The connections as a table."""
     rows = (
-        tuple(str(connection.get(key) or "-") for key in ("name", "provider", "region"))
+        (
+            *(str(connection.get(key) or "-") for key in ("name", "provider", "region")),
+            str((connection.get("limits") or {}).get("max_concurrent_runs") or "-"),
+        )
         for connection in connections
     )
-    return table(("NAME", "PROVIDER", "REGION"), rows)
+    return table(("NAME", "PROVIDER", "REGION", "RUNS AT ONCE"), rows)
+
+
+def limit_lines(connection: Mapping[str, Any]) -> str:
+    """Each limit of a connection, and its value."""
+    limits = connection.get("limits") or {}
+    return "\n".join(
+        f"{limit:<20}  {'none' if value is None else value}" for limit, value in limits.items()
+    )
 
 
 def field_lines(fields: Iterable[tuple[str, str | None]]) -> list[str]:

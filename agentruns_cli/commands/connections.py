@@ -1,4 +1,5 @@
-"""`connect leena`, `check` and `connection`: credentials for a provider, and whether they work.
+"""`connect leena`, `check` and `connection`: credentials for a provider, whether they work, and
+how much may be done with them.
 
 Secrets are asked for without echo, or read from standard input; no flag takes one, and none is ever
 printed.
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from agentruns.adapters.leena_regions import REGION_URLS
-from agentruns_cli.describe import check_lines, connection_table
+from agentruns_cli.describe import check_lines, connection_table, limit_lines
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.exit_codes import ExitCode
 from agentruns_cli.inputs import read_json_object_from_stdin
@@ -22,7 +23,7 @@ from agentruns_cli.views import JsonObject, parse_checks
 connect_app = typer.Typer(
     no_args_is_help=True, help="Store credentials for a provider and check them."
 )
-connection_app = typer.Typer(no_args_is_help=True, help="List or delete stored connections.")
+connection_app = typer.Typer(no_args_is_help=True, help="List, limit or delete stored connections.")
 
 ConnectionName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")]
 
@@ -130,6 +131,41 @@ def list_connections(
         session.screen.chatter("No connections yet: " + session.command_text("connect", "leena"))
 
 
+@connection_app.command("limit")
+def limit_connection(
+    context: typer.Context,
+    name: ConnectionName,
+    max_concurrent_runs: Annotated[
+        str | None,
+        typer.Option(
+            "--max-concurrent-runs",
+            metavar="N|none",
+            help="So many activities under way at once; the others wait, `queued`.",
+        ),
+    ] = None,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
+) -> None:
+    """Set what may be done over a connection at most; without an option, show it."""
+    session = open_session(
+        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    )
+    wanted = {"max_concurrent_runs": _limit("--max-concurrent-runs", max_concurrent_runs)}
+    connection = session.client.get_connection(name)
+    given = {limit: value for limit, (is_given, value) in wanted.items() if is_given}
+    if given:
+        limits = {**(connection.get("limits") or {}), **given}
+        connection = session.client.put_connection_limits(name, limits)
+    if as_json:
+        session.screen.document(connection)
+    elif ids_only:
+        session.screen.data(name)
+    else:
+        session.screen.data(limit_lines(connection))
+
+
 @connection_app.command("delete")
 def delete_connection(
     context: typer.Context,
@@ -149,6 +185,16 @@ def delete_connection(
         return
     session.screen.data(name)
     session.screen.chatter(f"Connection {name} is deleted.")
+
+
+def _limit(option: str, text: str | None) -> tuple[bool, int | None]:
+    """Whether the option was given, and its value; `none` lifts the limit. Its range is the
+    API's."""
+    if text is None or text.lower() == "none":
+        return text is not None, None
+    if not text.isdecimal():
+        raise UsageFault("Not a limit", f"{option} {text!r} is neither a whole number nor none")
+    return True, int(text)
 
 
 def _check(session: Session, name: str) -> None:

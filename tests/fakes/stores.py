@@ -24,6 +24,7 @@ from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRecord,
+    Admission,
     Agent,
     Change,
     Connection,
@@ -32,10 +33,11 @@ from agentruns.model import (
     NewEvent,
     OperatorKey,
     Page,
+    Priority,
     Run,
     Schedule,
 )
-from agentruns.ports import ActivityFilter, DueRun
+from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store.cursors import decode_cursor, encode_cursor
 
 N = TypeVar("N", Connection, Agent, Schedule)
@@ -53,6 +55,8 @@ class InMemoryActivityStore:
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._idempotency: dict[tuple[str, str], Idempotency] = {}
+        self._queues: dict[tuple[str, str], list[Activity]] = {}
+        self._slots: dict[tuple[str, str], dict[int, str]] = {}
         self._lock = RLock()
 
     def create(
@@ -74,6 +78,8 @@ class InMemoryActivityStore:
                 self.apply(predecessor)
             if idempotency is not None:
                 self._idempotency[idempotency.scope, idempotency.key] = idempotency
+            if activity.admission is Admission.WAITING:
+                self._queue(activity).append(activity)
             self._entries[key] = _Entry(
                 activity=replace(
                     activity, version=1, last_sequence=activity.last_sequence + len(events)
@@ -111,6 +117,8 @@ class InMemoryActivityStore:
                 raise StoreConflict(f"activity {activity.activity_id!r} moved on")
             for run in change.runs:
                 _require_version(entry, run)
+            if change.admission_before is not None:
+                self._move(activity, change.admission_before)
             entry.events += _numbered(activity, change.events)
             entry.activity = replace(
                 activity,
@@ -159,6 +167,43 @@ class InMemoryActivityStore:
             entry = self._entries.get((tenant, activity_id))
             events = list(entry.events) if entry else []
         return tuple(event for event in events if event.sequence > after)[:limit]
+
+    def read_slots(self, tenant: str, connection: str, waiting: int) -> Slots:
+        with self._lock:
+            taken = self._slots.get((tenant, connection), {})
+            queue = sorted(
+                self._queues.get((tenant, connection), []),
+                key=lambda each: (
+                    each.priority is not Priority.HIGH,
+                    each.created_at,
+                    each.activity_id,
+                ),
+            )
+        return Slots(
+            taken=frozenset(taken), waiting=tuple(each.activity_id for each in queue[:waiting])
+        )
+
+    def _queue(self, activity: Activity) -> list[Activity]:
+        return self._queues.setdefault((activity.tenant, activity.adapter.connection), [])
+
+    def _move(self, activity: Activity, before: Admission) -> None:
+        holder = activity.activity_id
+        slots = self._slots.setdefault((activity.tenant, activity.adapter.connection), {})
+        queue = self._queue(activity)
+        place = next((n for n, each in enumerate(queue) if each.activity_id == holder), None)
+        if before is Admission.WAITING and place is None:
+            raise StoreConflict(f"{holder} does not wait")
+        slot = -1 if activity.slot is None else activity.slot
+        if activity.admission is Admission.ADMITTED:
+            if slot in slots:
+                raise StoreConflict(f"slot {slot} is taken")
+            slots[slot] = holder
+        elif before is Admission.ADMITTED:
+            if slots.get(slot) != holder:
+                raise StoreConflict(f"slot {slot} is not of {holder}")
+            del slots[slot]
+        if place is not None:
+            del queue[place]
 
     def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.admitting import AdmitActivities
 from agentruns.aop import CheckAop, ExecuteAop, MintToken
 from agentruns.learning import LearnDurations
 from agentruns.model import (
@@ -99,6 +100,10 @@ class World:
             "tokens": wrap("tokens", self.tokens),
         }
         calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
+        self.admit_activities = AdmitActivities(
+            connections=connections, executions=executions, **planned
+        )
+        admitting: dict[str, Any] = {"admit_activities": self.admit_activities}
         learning = LearnDurations(durations=wrap("durations", self.durations), clock=self.clock)
         self.accept_activity = AcceptActivity(
             agents=wrap("agents", self.agents),
@@ -115,21 +120,23 @@ class World:
         self.redrive_activities = RedriveActivities(
             activities=activities, redrive_activity=self.redrive_activity
         )
-        self.cancel_activity = CancelActivity(executions=executions, **clocked)
+        self.cancel_activity = CancelActivity(executions=executions, **admitting, **clocked)
         self.open_run = OpenRun(
             schedules=wrap("schedules", self.schedules),
             accept_activity=self.accept_activity,
+            **admitting,
             **planned,
         )
         self.mint_token = MintToken(**with_token)
         self.execute_aop = ExecuteAop(learning=learning, **calling)
         self.check_aop = CheckAop(**calling)
         self.park_run = ParkRun(executions=executions, **planned)
-        self.settle_run = SettleRun(learning=learning, **planned)
+        self.settle_run = SettleRun(learning=learning, **admitting, **planned)
         self.sweep = Sweep(
             executions=executions,
             check_aop=self.check_aop,
             settle_run=self.settle_run,
+            **admitting,
             **planned,
         )
 

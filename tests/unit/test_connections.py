@@ -15,6 +15,7 @@ from agentruns.tokens import credentials_secret_name, parse_credentials, token_s
 from tests.fakes import (
     FakeClock,
     FakeLeenaApi,
+    InMemoryActivityStore,
     InMemoryAgentStore,
     InMemoryConnectionStore,
     InMemorySecretStore,
@@ -140,6 +141,7 @@ def test_a_check_needs_the_provider_only_once_there_are_credentials(world: World
         secret_prefix=PREFIX,
         leena=leena,
         gates=InMemoryGateStore(),
+        activities=InMemoryActivityStore(),
         clock=world.clock,
     )
     only, _ = check("acme-corp", "main")

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from agentruns import lifecycle
+from agentruns.admission import at_first
+from agentruns.admitting import AdmitActivities
 from agentruns.errors import (
     ActivityEnded,
     AgentDisabled,
@@ -30,8 +32,10 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     ActivityRequest,
+    Admission,
     Agent,
     Change,
+    Connection,
     Idempotency,
     Run,
     Trigger,
@@ -115,7 +119,7 @@ class AcceptActivity:
         execution_arn: str | None,
         now: datetime,
     ) -> Activity:
-        agent = self._agent(tenant, request, now)
+        agent, connection = self._agent(tenant, request, now)
         timeout_seconds = request.timeout_seconds or agent.timeout_seconds
         return Activity(
             tenant=tenant,
@@ -134,10 +138,14 @@ class AcceptActivity:
             on_start_unknown=request.on_start_unknown or agent.on_start_unknown,
             detection=agent.detection,
             execution_arn=execution_arn,
+            admission=at_first(connection),
         )
 
-    def _agent(self, tenant: str, request: ActivityRequest, now: datetime) -> Agent:
-        """The named agent, or one made of the inline adapter and the usual settings."""
+    def _agent(
+        self, tenant: str, request: ActivityRequest, now: datetime
+    ) -> tuple[Agent, Connection]:
+        """The named agent, or one made of the inline adapter and the usual settings; with its
+        connection."""
         if request.adapter is not None:
             agent = Agent(
                 tenant=tenant, role="", adapter=request.adapter, created_at=now, updated_at=now
@@ -152,10 +160,10 @@ class AcceptActivity:
         if not agent.enabled:
             raise AgentDisabled(agent.role)
         try:
-            self.connections.get(tenant, agent.adapter.connection)
+            connection = self.connections.get(tenant, agent.adapter.connection)
         except ConnectionNotFound as error:
             raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error
-        return agent
+        return agent, connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +181,7 @@ class CancelActivity:
 
     activities: ActivityStore
     executions: Executions
+    admit_activities: AdmitActivities
     clock: Clock
 
     def __call__(self, tenant: str, activity_id: str, reason: str) -> Cancelled:
@@ -190,6 +199,8 @@ class CancelActivity:
         record = transact(self.activities, tenant, activity_id, decide)
         if record.activity.execution_arn is not None:
             self.executions.stop(record.activity.execution_arn, "cancelled by an operator")
+        if record.activity.admission is Admission.LEFT:
+            self.admit_activities(tenant, record.activity.adapter.connection)
         stopped, detail = _what_the_provider_does(record.current_run)
         return Cancelled(record=record, provider_stopped=stopped, detail=detail)
 

@@ -7,10 +7,11 @@ for runs (`tokens`), the provider's hosts (`adapters.leena_regions`, passed in).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from agentruns.admitting import AdmitActivities
 from agentruns.errors import (
     AgentrunsError,
     AopItemNotFound,
@@ -20,8 +21,9 @@ from agentruns.errors import (
     SecretMalformed,
 )
 from agentruns.gate import Door, GateState
-from agentruns.model import Connection, LeenaCredentials
+from agentruns.model import Connection, ConnectionLimits, LeenaCredentials
 from agentruns.ports import (
+    ActivityStore,
     AgentStore,
     Clock,
     ConnectionStore,
@@ -40,6 +42,8 @@ ValidateBaseUrl = Callable[[str], str]
 
 PROBE_ITEM_ID = "000000000000000000000000"
 """An item id of the right form that no item has: asking for it changes nothing anywhere."""
+
+WAITING_COUNTED = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +68,14 @@ class StoreConnection:
         base_urls: Mapping[str, str],
         credentials: LeenaCredentials,
     ) -> Connection:
-        """`base_urls` may override `auth`, `api` or both.
+        """`base_urls` may override `auth`, `api` or both. Limits stay as they are.
 
         InvalidRequest for an unknown region or a base URL that may not be called. The new
         `updated_at` is what makes tokens of the credentials before useless (`tokens`).
         """
         auth_url, api_url = self._urls(region, base_urls)
         now = self.clock()
-        created_at = self._created_at(tenant, name)
+        earlier = self._earlier(tenant, name)
         self.secrets.put(
             credentials_secret_name(self.secret_prefix, tenant, name),
             {
@@ -88,8 +92,9 @@ class StoreConnection:
             region=region,
             auth_url=auth_url,
             api_url=api_url,
-            created_at=created_at or now,
+            created_at=earlier.created_at if earlier else now,
             updated_at=now,
+            limits=earlier.limits if earlier else ConnectionLimits(),
         )
         self.connections.put(connection)
         logger.info("connection_stored", extra={"tenant": tenant, "connection": name})
@@ -111,11 +116,28 @@ class StoreConnection:
             raise InvalidRequest(problems)
         return auth_url, api_url
 
-    def _created_at(self, tenant: str, name: str) -> datetime | None:
+    def _earlier(self, tenant: str, name: str) -> Connection | None:
         try:
-            return self.connections.get(tenant, name).created_at
+            return self.connections.get(tenant, name)
         except ConnectionNotFound:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitConnection:
+    """Set what a connection may do at most. Its credentials and tokens are not touched."""
+
+    connections: ConnectionStore
+    admit_activities: AdmitActivities
+
+    def __call__(self, tenant: str, name: str, limits: ConnectionLimits) -> Connection:
+        """ConnectionNotFound. What a higher limit gives is given at once to those who wait; under
+        a lower one nobody is stopped, slots are given again when fewer are taken."""
+        connection = replace(self.connections.get(tenant, name), limits=limits)
+        self.connections.put(connection)
+        self.admit_activities(tenant, name)
+        logger.info("connection_limited", extra={"tenant": tenant, "connection": name})
+        return connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +181,27 @@ class CheckConnection:
     secret_prefix: str
     leena: Callable[[], LeenaApi]
     gates: GateStore
+    activities: ActivityStore
     clock: Clock
 
     def __call__(self, tenant: str, name: str) -> tuple[ConnectionCheck, ...]:
-        """ConnectionNotFound. The checks in order, up to the first that fails, then the gate."""
+        """ConnectionNotFound. The checks in order, up to the first that fails, then the gate and,
+        where their number is limited, the slots."""
         connection = self.connections.get(tenant, name)
-        return *self._try(connection), self._gate(connection)
+        return *self._try(connection), self._gate(connection), *self._slots(connection)
+
+    def _slots(self, connection: Connection) -> Iterator[ConnectionCheck]:
+        """Whether activities wait for others to end: a fact, no failure."""
+        limit = connection.limits.max_concurrent_runs
+        slots = self.activities.read_slots(connection.tenant, connection.name, WAITING_COUNTED)
+        if limit is None and not slots.taken and not slots.waiting:
+            return
+        more = " or more" if len(slots.waiting) == WAITING_COUNTED else ""
+        detail = (
+            f"{len(slots.taken)} of {'any number' if limit is None else limit} taken; "
+            f"{len(slots.waiting)}{more} waiting"
+        )
+        yield ConnectionCheck(name="slots", ok=True, detail=detail)
 
     def _gate(self, connection: Connection) -> ConnectionCheck:
         """Whether runs may call now. What was tried here changes nothing about that."""

@@ -14,6 +14,7 @@ from agentruns.ids import run_id_for
 from agentruns.model import (
     Activity,
     ActivityRecord,
+    Admission,
     Change,
     EventType,
     Evidence,
@@ -23,6 +24,7 @@ from agentruns.model import (
     Problem,
     Run,
 )
+from agentruns.polling import plan_next_visit
 from agentruns.ports import AopAccepted, AopObservation
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import (
@@ -33,6 +35,7 @@ from agentruns.transitions import (
     resumed,
     run_changed,
     run_in_status,
+    started,
     touched,
     unblocked,
     why,
@@ -52,7 +55,9 @@ RETRYABLE_CODES = frozenset({UPSTREAM_FAILED})
 
 
 def first_run(activity: Activity) -> Run:
-    return _next_run(activity, activity.attempt, activity.created_at, timedelta(0))
+    waits = activity.admission is Admission.WAITING
+    wait = timedelta(seconds=plan_next_visit(0.0)) if waits else timedelta(0)
+    return _next_run(activity, activity.attempt, activity.created_at, wait)
 
 
 def opened(activity: Activity, run: Run) -> NewEvent:
@@ -69,14 +74,14 @@ def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) ->
     activity = record.activity
     if activity.execution_arn == execution_arn and activity.status is not ActivityStatus.QUEUED:
         return None
+    is_taken = activity.execution_arn == execution_arn
     activity = replace(activity, execution_arn=execution_arn, updated_at=now)
+    if activity.admission is Admission.WAITING:
+        return None if is_taken else Change(activity=activity)
     if activity.status is not ActivityStatus.QUEUED:
         return Change(activity=activity)
-    activity = in_status(activity, ActivityStatus.IN_PROGRESS, now)
-    return Change(
-        activity=activity,
-        events=(new_event(EventType.ACTIVITY_STARTED, record.current_run, now, about(activity)),),
-    )
+    activity, event = started(activity, record.current_run, now)
+    return Change(activity=activity, events=(event,))
 
 
 def begin_dispatch(record: ActivityRecord, dispatch_id: str, now: datetime) -> Change:

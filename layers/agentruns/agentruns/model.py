@@ -34,6 +34,18 @@ class OnStartUnknown(StrEnum):
     FAIL = "fail"
 
 
+class Admission(StrEnum):
+    """Whether an activity may be under way, where its connection limits how many are."""
+
+    UNLIMITED = "unlimited"
+    """The connection had no limit when the activity was opened."""
+
+    WAITING = "waiting"
+    ADMITTED = "admitted"
+    LEFT = "left"
+    """Ended, or ended while it waited: its slot is somebody else's."""
+
+
 class Trigger(StrEnum):
     """What opened an activity."""
 
@@ -182,6 +194,9 @@ class Activity:
     # What the agent's runs took before this one was started: its polls are planned by it.
     durations: DurationHistory = NO_HISTORY
     execution_arn: str | None = None
+    # Its slot of the connection, from its admission on; one attempt after the other keeps it.
+    admission: Admission = Admission.UNLIMITED
+    slot: int | None = None
     ended_at: datetime | None = None
     error: Problem | None = None
     # Lineage: which failed activity this one does again, and which one does this again.
@@ -236,12 +251,14 @@ class Change:
     """A transition to store in one transaction.
 
     `activity` and `runs` are the new values and carry the versions they were read with; the
-    store takes the change only if no row moved on since.
+    store takes the change only if no row moved on since. `admission_before`: what the activity's
+    admission was, where the change moves it; the connection's queue and slots move along.
     """
 
     activity: Activity
     runs: tuple[Run, ...] = ()
     events: tuple[NewEvent, ...] = ()
+    admission_before: Admission | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +289,16 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What a connection may do at most, over all containers. None: no limit.
+
+    `max_concurrent_runs`: how many activities are under way; the others wait, `queued`.
+    """
+
+    max_concurrent_runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """Named access to a provider, without its credentials."""
 
@@ -283,6 +310,7 @@ class Connection:
     created_at: datetime
     updated_at: datetime
     provider: str = "leena"
+    limits: ConnectionLimits = ConnectionLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

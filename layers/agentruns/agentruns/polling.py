@@ -196,6 +196,15 @@ def plan_next_start(
     return max(1, math.ceil(min(wait, max(deadline_in_seconds, 0.0))))
 
 
+def plan_next_visit(age_seconds: float) -> int:
+    """Whole seconds until the sweeper asks again for a slot for a waiting activity.
+
+    Whoever frees a slot gives it on at once; this is for when he died. A quarter of the age, from
+    a minute to a quarter of an hour.
+    """
+    return math.ceil(min(max(0.25 * age_seconds, 60.0), 900.0))
+
+
 def longest_park(*, age_seconds: float, deadline_in_seconds: float) -> int:
     """Whole seconds after which a parked execution that nobody woke looks for itself.
 

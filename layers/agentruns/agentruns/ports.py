@@ -55,8 +55,17 @@ class DueRun:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """A connection's slots in use, and the ids of the activities that wait for one, next first."""
+
+    taken: frozenset[int]
+    waiting: tuple[str, ...]
+
+
 class ActivityStore(Protocol):
-    """Activities, their runs and their event logs: the truth."""
+    """Activities, their runs and their event logs: the truth. Also who waits for a connection and
+    who has a slot of it, since that is written together with the activity."""
 
     def create(
         self,
@@ -67,8 +76,9 @@ class ActivityStore(Protocol):
         idempotency: Idempotency | None,
         predecessor: Change | None = None,
     ) -> None:
-        """Store all of it at once, with what becomes of the activity that this one does again.
-        StoreConflict where the id or the idempotency key is taken, or the predecessor moved on."""
+        """Store all of it at once, with a place in the connection's queue where the activity
+        waits, and what becomes of the activity that this one does again. StoreConflict where the
+        id or the idempotency key is taken, or the predecessor moved on."""
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
         """The record of an unexpired key."""
@@ -82,7 +92,7 @@ class ActivityStore(Protocol):
     def apply(self, change: Change) -> ActivityRecord:
         """Store a transition and its events in one transaction; versions go up by one, events get
         the next sequence numbers. Returns the activity and the change's runs as stored.
-        StoreConflict where any row moved on since it was read."""
+        StoreConflict where any row moved on since it was read, or the slot is taken."""
 
     def save_run(self, run: Run) -> Run:
         """Store a run's bookkeeping (polls, next check, callback token) without an event.
@@ -98,6 +108,10 @@ class ActivityStore(Protocol):
         self, tenant: str, activity_id: str, after: int, limit: int
     ) -> tuple[Event, ...]:
         """Events with a sequence above `after`, ascending. Empty for an unknown activity."""
+
+    def read_slots(self, tenant: str, connection: str, waiting: int) -> Slots:
+        """With so many of those that wait: high priority first, then the oldest. Strongly
+        consistent."""
 
     def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
         """Runs of every tenant whose `due_at` has come, oldest first. Eventually consistent."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from agentruns import lifecycle
 from agentruns.activities import IDEMPOTENCY_LIFE, Accepted, repeat, start_execution
+from agentruns.admission import at_first
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
 from agentruns.errors import (
@@ -34,6 +35,7 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     Change,
+    Connection,
     EventType,
     Idempotency,
     RetryPolicy,
@@ -96,8 +98,8 @@ class RedriveActivity:
                 if earlier is not None:
                     return repeat(earlier, body_sha256)
             record = self.activities.read(tenant, activity_id)
-            self.require_redrivable(record, not_started=redrive.not_started)
-            successor = _successor(record, now)
+            connection = self.require_redrivable(record, not_started=redrive.not_started)
+            successor = _successor(record, connection, now)
             run = lifecycle.first_run(successor)
             lineage = {"redrive_of": activity_id, "reason": redrive.reason}
             opened = lifecycle.opened(successor, run)
@@ -116,8 +118,11 @@ class RedriveActivity:
             return Accepted(activity_id=successor.activity_id, run_id=run.run_id, repeated=False)
         raise StoreContention(f"activity {activity_id!r}", ATTEMPTS)
 
-    def require_redrivable(self, record: ActivityRecord, *, not_started: bool = False) -> None:
-        """ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled."""
+    def require_redrivable(
+        self, record: ActivityRecord, *, not_started: bool = False
+    ) -> Connection:
+        """The connection that the successor goes over. ActivityNotRedrivable;
+        ActivityAlreadyRedriven; AgentDisabled."""
         activity = record.activity
         if activity.redriven_as is not None:
             raise ActivityAlreadyRedriven(activity.activity_id, activity.redriven_as)
@@ -130,16 +135,16 @@ class RedriveActivity:
                 f"agentruns_run_id {record.current_run.run_id} at the provider, and redrive it "
                 "with not_started if nothing was started",
             )
-        self._require_agent(activity)
+        return self._require_agent(activity)
 
-    def _require_agent(self, activity: Activity) -> None:
+    def _require_agent(self, activity: Activity) -> Connection:
         """A disabled or deleted agent gets no work, and a deleted connection carries none."""
         try:
             if activity.agent_role is not None:
                 agent = self.agents.get(activity.tenant, activity.agent_role)
                 if not agent.enabled:
                     raise AgentDisabled(agent.role)
-            self.connections.get(activity.tenant, activity.adapter.connection)
+            return self.connections.get(activity.tenant, activity.adapter.connection)
         except (AgentNotFound, ConnectionNotFound) as error:
             raise ActivityNotRedrivable(
                 activity.activity_id, f"cannot be redriven: {error}"
@@ -251,7 +256,7 @@ def _is_before(activity: Activity, moment: datetime | None) -> bool:
     return moment is not None and activity.created_at < moment
 
 
-def _successor(record: ActivityRecord, now: datetime) -> Activity:
+def _successor(record: ActivityRecord, connection: Connection, now: datetime) -> Activity:
     """The same work with the same settings, from its beginning."""
     activity = record.activity
     return replace(
@@ -269,6 +274,8 @@ def _successor(record: ActivityRecord, now: datetime) -> Activity:
         retry=_retry_policy(record),
         durations=NO_HISTORY,  # read anew at its start
         execution_arn=None,
+        admission=at_first(connection),
+        slot=None,
         ended_at=None,
         error=None,
         redrive_of=activity.activity_id,

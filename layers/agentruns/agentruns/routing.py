@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from agentruns.model import Activity, ActivityRecord, OnStartUnknown, Problem, Run
+from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
 from agentruns.polling import (
     PARK_FROM_SECONDS,
     PlannedCheck,
@@ -34,6 +34,8 @@ def route(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
     activity, run = record.activity, record.current_run
     if activity.status.is_terminal:
         return step(record, _ENDS[activity.status], problem=activity.error)
+    if run.status is RunStatus.PENDING and activity.admission is Admission.WAITING:
+        return _park(record, now)
     if run.status in {RunStatus.PENDING, RunStatus.DISPATCHING}:
         return step(record, NextStep.START, wait_seconds=_seconds_until(run.next_check_at, now))
     if run.status.is_followed:

@@ -12,10 +12,12 @@ from typing import Any
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import AcceptActivity
+from agentruns.admitting import AdmitActivities
 from agentruns.error_names import error_code, permanent_error_names, refusal_names
 from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRecord,
+    Admission,
     Change,
     EvidenceSource,
     Problem,
@@ -46,6 +48,7 @@ class OpenRun:
     activities: ActivityStore
     schedules: ScheduleStore
     accept_activity: AcceptActivity
+    admit_activities: AdmitActivities
     clock: Clock
     policy: PollPolicy
 
@@ -74,6 +77,9 @@ class OpenRun:
         record = transact(self.activities, tenant, activity_id, decide)
         if not is_ours:
             return step(record, NextStep.END_DUPLICATE)
+        if record.activity.admission is Admission.WAITING:
+            self.admit_activities(tenant, record.activity.adapter.connection)
+            record = self.activities.read(tenant, activity_id)
         return route(record, self.clock(), self.policy)
 
     def _accept_scheduled(self, tenant: str, event: Mapping[str, Any], execution_arn: str) -> str:
@@ -123,6 +129,7 @@ class SettleRun:
 
     activities: ActivityStore
     learning: LearnDurations
+    admit_activities: AdmitActivities
     clock: Clock
     policy: PollPolicy
 
@@ -144,6 +151,8 @@ class SettleRun:
                 self.learning.count(activity, run)
         if activity.status.is_terminal and not before.activity.status.is_terminal:
             telemetry.count("ActivitiesEnded", status=activity.status.value)
+        if activity.admission is Admission.LEFT:
+            self.admit_activities(activity.tenant, activity.adapter.connection)
         if record.current_run.attempt > before.current_run.attempt:
             backoff_seconds = activity.retry.backoff_seconds
             return step(record, NextStep.RETRY, wait_seconds=backoff_seconds)

@@ -17,10 +17,12 @@ from datetime import timedelta
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import start_execution
+from agentruns.admission import wait_on
+from agentruns.admitting import AdmitActivities
 from agentruns.aop import CheckAop
 from agentruns.errors import PermanentError
 from agentruns.fair_queue import FairQueue, Lane, Turn
-from agentruns.model import ActivityRecord, Change, Run
+from agentruns.model import ActivityRecord, Admission, Change, Run
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, DueRun, Executions
 from agentruns.runs import SettleRun
@@ -68,6 +70,7 @@ class Sweep:
     executions: Executions
     check_aop: CheckAop
     settle_run: SettleRun
+    admit_activities: AdmitActivities
     clock: Clock
     policy: PollPolicy
 
@@ -138,7 +141,23 @@ class Sweep:
         run = record.current_run
         if record.activity.status.is_terminal or run.run_id != due.run_id:
             return False
+        if self._waits_for_a_slot(record):
+            return False
         return run.callback_token is not None and self._is_due(run)
+
+    def _waits_for_a_slot(self, record: ActivityRecord) -> bool:
+        """Parked and in the queue. At its deadline it is ended as any parked run is."""
+        activity = record.activity
+        is_parked = record.current_run.callback_token is not None
+        is_waiting = activity.admission is Admission.WAITING and is_parked
+        return is_waiting and self.clock() < activity.deadline_at
+
+    def _admit(self, record: ActivityRecord) -> str:
+        activity = record.activity
+        self.admit_activities(activity.tenant, activity.adapter.connection)
+        now = self.clock()
+        still = self._transact(record, lambda seen: wait_on(seen, now))
+        return "still_parked" if still.activity.admission is Admission.WAITING else "woken"
 
     def _sweep_without_look(self, record: ActivityRecord, due: DueRun) -> str:
         run = record.current_run
@@ -147,6 +166,8 @@ class Sweep:
             return "left_alone"
         if not self._is_due(run):
             return "left_alone"
+        if self._waits_for_a_slot(record):
+            return self._admit(record)
         return self._look_after_execution(record)
 
     def _is_due(self, run: Run) -> bool:

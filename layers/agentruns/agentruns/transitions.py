@@ -9,7 +9,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from agentruns.model import Activity, ActivityRecord, Change, EventType, NewEvent, Problem, Run
+from agentruns.model import (
+    Activity,
+    ActivityRecord,
+    Admission,
+    Change,
+    EventType,
+    NewEvent,
+    Problem,
+    Run,
+)
 from agentruns.statuses import (
     ActivityStatus,
     RunStatus,
@@ -47,11 +56,21 @@ def end_activity(
         ActivityStatus.CANCELLED: EventType.ACTIVITY_CANCELLED,
     }[status]
     activity = replace(in_status(record.activity, status, now), ended_at=now, error=problem)
+    admission_before = None
+    if activity.admission in {Admission.WAITING, Admission.ADMITTED}:
+        admission_before = activity.admission
+        activity = replace(activity, admission=Admission.LEFT)
     return Change(
         activity=activity,
         runs=(replace(run, due_at=None, callback_token=None),),
         events=(new_event(event_type, run, now, about(activity) | why(problem)),),
+        admission_before=admission_before,
     )
+
+
+def started(activity: Activity, run: Run, now: datetime) -> tuple[Activity, NewEvent]:
+    activity = in_status(activity, ActivityStatus.IN_PROGRESS, now)
+    return activity, new_event(EventType.ACTIVITY_STARTED, run, now, about(activity))
 
 
 def run_in_status(run: Run, status: RunStatus, now: datetime) -> Run:

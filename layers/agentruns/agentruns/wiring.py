@@ -15,6 +15,7 @@ from agentruns.settings import POLL_SETTINGS, Settings
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
+    from agentruns.admitting import AdmitActivities
     from agentruns.aop import CheckAop, ExecuteAop, MintToken
     from agentruns.api.app import LambdaApp
     from agentruns.api.events import AcceptEvent
@@ -55,6 +56,7 @@ def open_run() -> OpenRun:
         activities=_activities(),
         schedules=_schedules(),
         accept_activity=accept_activity(),
+        admit_activities=_admit_activities(),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -122,10 +124,11 @@ def park_run() -> ParkRun:
 def settle_run() -> SettleRun:
     from agentruns.runs import SettleRun
 
-    settings = Settings.load("table_name", *POLL_SETTINGS)
+    settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return SettleRun(
         activities=_activities(),
         learning=_learning(),
+        admit_activities=_admit_activities(),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -141,6 +144,7 @@ def sweep() -> Sweep:
         executions=_executions(),
         check_aop=check_aop(),
         settle_run=settle_run(),
+        admit_activities=_admit_activities(),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -167,7 +171,12 @@ def operator_api() -> LambdaApp:
     from agentruns.agents import StoreAgent
     from agentruns.api.app import build_app
     from agentruns.api.services import ApiServices
-    from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
+    from agentruns.connections import (
+        CheckConnection,
+        DeleteConnection,
+        LimitConnection,
+        StoreConnection,
+    )
     from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
     from agentruns.redriving import RedriveActivities, RedriveActivity
     from agentruns.resolving import ResolveRun
@@ -213,6 +222,9 @@ def operator_api() -> LambdaApp:
                 ),
                 clock=now,
             ),
+            limit_connection=LimitConnection(
+                connections=connections, admit_activities=_admit_activities()
+            ),
             delete_connection=DeleteConnection(
                 connections=connections,
                 agents=agents,
@@ -225,6 +237,7 @@ def operator_api() -> LambdaApp:
                 secret_prefix=settings.secret_prefix,
                 leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
                 gates=_gates(),
+                activities=_activities(),
                 clock=now,
             ),
             connections=connections,
@@ -236,7 +249,10 @@ def operator_api() -> LambdaApp:
             schedules=schedules,
             accept_activity=accept_activity(),
             cancel_activity=CancelActivity(
-                activities=_activities(), executions=_executions(), clock=now
+                activities=_activities(),
+                executions=_executions(),
+                admit_activities=_admit_activities(),
+                clock=now,
             ),
             resolve_run=ResolveRun(
                 activities=_activities(),
@@ -269,6 +285,19 @@ def accept_activity() -> AcceptActivity:
         connections=_connections(),
         executions=_executions(),
         clock=now,
+    )
+
+
+@functools.cache
+def _admit_activities() -> AdmitActivities:
+    from agentruns.admitting import AdmitActivities
+
+    return AdmitActivities(
+        activities=_activities(),
+        connections=_connections(),
+        executions=_executions(),
+        clock=now,
+        policy=Settings.load(*POLL_SETTINGS).poll_policy,
     )
 
 

@@ -11,10 +11,16 @@ from typing import Any
 from agentruns.activities import AcceptActivity, CancelActivity
 from agentruns.adapters.base_urls import validate_base_url
 from agentruns.adapters.leena_regions import endpoints_for
+from agentruns.admitting import AdmitActivities
 from agentruns.agents import StoreAgent
 from agentruns.api.app import build_app
 from agentruns.api.services import ApiServices
-from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
+from agentruns.connections import (
+    CheckConnection,
+    DeleteConnection,
+    LimitConnection,
+    StoreConnection,
+)
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
 from agentruns.polling import PollPolicy
 from agentruns.redriving import RedriveActivities, RedriveActivity
@@ -100,6 +106,13 @@ class Api:
             executions=self.executions,
             clock=self.clock,
         )
+        self.admit_activities = AdmitActivities(
+            activities=self.activities,
+            connections=self.connections,
+            executions=self.executions,
+            clock=self.clock,
+            policy=PollPolicy(),
+        )
         return ApiServices(
             keyring=keyring,
             issue_operator_key=IssueOperatorKey(keys=self.operator_keys, clock=self.clock),
@@ -113,6 +126,9 @@ class Api:
                 validate_base_url=partial(validate_base_url, allow_private_networks=False),
                 clock=self.clock,
             ),
+            limit_connection=LimitConnection(
+                connections=self.connections, admit_activities=self.admit_activities
+            ),
             delete_connection=DeleteConnection(
                 connections=self.connections,
                 agents=self.agents,
@@ -125,6 +141,7 @@ class Api:
                 secret_prefix=SECRET_PREFIX,
                 leena=lambda: self.leena,
                 gates=self.gates,
+                activities=self.activities,
                 clock=self.clock,
             ),
             connections=self.connections,
@@ -147,7 +164,10 @@ class Api:
                 clock=self.clock,
             ),
             cancel_activity=CancelActivity(
-                activities=self.activities, executions=self.executions, clock=self.clock
+                activities=self.activities,
+                executions=self.executions,
+                admit_activities=self.admit_activities,
+                clock=self.clock,
             ),
             resolve_run=ResolveRun(
                 activities=self.activities,

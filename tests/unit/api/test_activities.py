@@ -79,6 +79,7 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "generation": 1,
         "redrive_of": None,
         "redriven_as": None,
+        "admission": "unlimited",
     }
     assert run["run_id"] == started["run_id"]
     assert (run["attempt"], run["status"], run["evidence"]) == (1, "pending", [])

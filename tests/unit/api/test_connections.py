@@ -24,6 +24,7 @@ def test_put_answers_the_connection_without_its_secrets(api: Api):
             "auth": "https://us-east-1-acl.leena.ai",
             "api": "https://us-east-1-aic.leena.ai",
         },
+        "limits": {"max_concurrent_runs": None},
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }
@@ -225,3 +226,54 @@ def test_check_tells_that_a_refusal_is_remembered(ready: Api):
     answer = ready.call("POST", "/v1/connections/acme/check").json
     closed = answer["checks"][-1]["detail"]
     assert "tokens: refused, not asked again until 12:01:00 UTC: no" == closed
+
+
+class TestLimits:
+    def test_they_are_set_shown_and_lifted(self, ready: Api):
+        limits = {"max_concurrent_runs": 2}
+        answer = ready.call("PUT", "/v1/connections/acme/limits", limits)
+        assert (200, limits) == (answer.status, answer.json["limits"])
+        assert limits == ready.call("GET", "/v1/connections/acme").json["limits"]
+        answer = ready.call("PUT", "/v1/connections/acme/limits", {})
+        assert {"max_concurrent_runs": None} == answer.json["limits"]
+
+    def test_new_credentials_leave_them_as_they_are(self, ready: Api):
+        ready.call("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 2})
+        answer = ready.call("PUT", "/v1/connections/acme", CONNECTION)
+        assert {"max_concurrent_runs": 2} == answer.json["limits"]
+
+    def test_tokens_go_on_being_good(self, ready: Api):
+        """What changes `updated_at` makes the tokens of the credentials before useless."""
+        before = ready.call("GET", "/v1/connections/acme").json["updated_at"]
+        ready.clock.advance(60)
+        answer = ready.call("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 2})
+        assert before == answer.json["updated_at"]
+
+    @pytest.mark.parametrize("value", [0, -1, 1001, 1.5, "2", True, [2]])
+    def test_a_wrong_limit_is_named(self, ready: Api, value: object):
+        body = {"max_concurrent_runs": value}
+        answer = ready.call("PUT", "/v1/connections/acme/limits", body)
+        assert (422, ["max_concurrent_runs"]) == (answer.status, answer.fields)
+
+    def test_an_unknown_limit_is_named(self, ready: Api):
+        answer = ready.call("PUT", "/v1/connections/acme/limits", {"max_runs": 2})
+        assert (422, ["max_runs"]) == (answer.status, answer.fields)
+
+    def test_those_of_an_unknown_connection_are_404(self, api: Api):
+        body = {"max_concurrent_runs": 2}
+        assert 404 == api.call("PUT", "/v1/connections/acme/limits", body).status
+
+    def test_check_says_how_many_slots_are_taken_and_who_gets_a_new_one(self, ready: Api):
+        ready.call("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 1})
+        ids = [ready.started()["activity_id"] for _ in range(3)]
+        assert 1 == ready.admit_activities("default", "acme")
+        assert "1 of 1 taken; 2 waiting" == self.slots_of(ready)
+        ready.call("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 2})
+        assert "2 of 2 taken; 1 waiting" == self.slots_of(ready)
+        shown = [ready.call("GET", f"/v1/activities/{each}").json["admission"] for each in ids]
+        assert ["admitted", "admitted", "waiting"] == sorted(shown)
+
+    def slots_of(self, ready: Api) -> str:
+        checks = ready.call("POST", "/v1/connections/acme/check").json["checks"]
+        (detail,) = [check["detail"] for check in checks if check["name"] == "slots"]
+        return str(detail)

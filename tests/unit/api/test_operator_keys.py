@@ -80,6 +80,7 @@ ROUTES = [
     ("GET", "/v1/connections", None, "read"),
     ("GET", "/v1/connections/acme", None, "read"),
     ("PUT", "/v1/connections/acme", CONNECTION, "admin"),
+    ("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 2}, "admin"),
     ("POST", "/v1/connections/acme/check", None, "admin"),
     ("DELETE", "/v1/connections/acme", None, "admin"),
     ("GET", "/v1/agents", None, "read"),

@@ -39,12 +39,15 @@ class Workers:
         self._open_run = OpenRun(
             schedules=api.schedules,
             accept_activity=api.services.accept_activity,
+            admit_activities=api.admit_activities,
             **planned,
         )
         learning = LearnDurations(durations=InMemoryDurationStore(), clock=api.clock)
         self._execute_aop = ExecuteAop(learning=learning, **calling)
         self._check_aop = CheckAop(**calling)
-        self._settle_run = SettleRun(learning=learning, **planned)
+        self._settle_run = SettleRun(
+            learning=learning, admit_activities=api.admit_activities, **planned
+        )
 
     def open(self) -> None:
         self._run_id = self._open_run(

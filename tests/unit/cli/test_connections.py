@@ -161,7 +161,7 @@ def test_connections_are_listed_in_every_form(cli, api):
     api.answers("GET", "/v1/connections", page)
 
     assert cli.run("connection", "list").stdout.splitlines()[1].split() == [
-        "leena", "leena", "eu-west-1",
+        "leena", "leena", "eu-west-1", "-",
     ]  # fmt: skip
     assert cli.run("connection", "list", "--json").document == page
     assert cli.run("connection", "list", "-q").stdout == "leena\n"
@@ -180,3 +180,39 @@ def test_no_connections_say_how_to_make_one(cli, api):
     api.answers("GET", "/v1/connections", {"items": []})
 
     assert "agentruns connect leena" in cli.run("connection", "list").stderr
+
+
+LIMITED = {"name": "leena", "limits": {"max_concurrent_runs": 20}}
+UNLIMITED = {"name": "leena", "limits": {"max_concurrent_runs": None}}
+
+
+def test_limits_are_shown(cli, api):
+    api.answers("GET", "/v1/connections/leena", LIMITED)
+
+    outcome = cli.run("connection", "limit", "leena")
+
+    assert outcome.stdout == "max_concurrent_runs   20\n"
+    assert [request.method for request in api.requests] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "sent"), [(UNLIMITED, "20", 20), (LIMITED, "none", None)]
+)
+def test_a_limit_is_set_and_lifted(cli, api, before, text, sent):
+    api.answers("GET", "/v1/connections/leena", before)
+    api.answers("PUT", "/v1/connections/leena/limits", LIMITED if sent else UNLIMITED)
+
+    outcome = cli.run("connection", "limit", "leena", "--max-concurrent-runs", text)
+
+    assert outcome.exit_code == 0
+    assert outcome.stdout == f"max_concurrent_runs   {text}\n"
+    assert json.loads(api.requests[-1].body) == {"max_concurrent_runs": sent}
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "2.5", ""])
+def test_what_is_no_limit_is_refused(cli, api, text):
+    outcome = cli.run("connection", "limit", "leena", "--max-concurrent-runs", text)
+
+    assert outcome.exit_code == 2
+    assert "--max-concurrent-runs" in outcome.stderr
+    assert api.requests == []

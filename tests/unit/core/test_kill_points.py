@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agentruns.errors import StartUnknown, TokenRejected, UpstreamUnavailable
-from agentruns.model import EventType, OnStartUnknown, RetryPolicy
+from agentruns.model import ConnectionLimits, EventType, OnStartUnknown, RetryPolicy
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver, Killed
 from tests.fakes.upstream import TimedLeenaApi, Timeline
-from tests.fakes.world import World
+from tests.fakes.world import CONNECTION, TENANT, World
 from tests.unit.core.invariants import check_invariants
 
 TIMEOUT_SECONDS = 7200
@@ -156,3 +156,46 @@ def check_kill(world: World, activity_id: str, scenario: Scenario, ended_at: Any
         return  # told, and ended by the policy or the deadline
     assert scenario.expected is activity.status, where
     assert activity.ended_at <= ended_at + timedelta(seconds=LATEST_SECONDS), where
+
+
+def play_in_turn(switch: KillSwitch, *, kill_execution: bool) -> tuple[World, list[str]]:
+    """Three activities over a connection that takes one at a time."""
+    world = World(
+        leena=lambda clock: TimedLeenaApi(clock, ((0.0, "in_progress"), (20.0, "completed"))),
+        wrap=switch.wrap,
+        timeout_seconds=TIMEOUT_SECONDS,
+    )
+    world.connections.put(replace(CONNECTION, limits=ConnectionLimits(max_concurrent_runs=1)))
+    driver = Driver(world, kill_execution=kill_execution)
+    activity_ids = [world.accept().activity_id for _ in range(3)]
+    switch.armed = True
+    driver.run()
+    switch.armed = False
+    return world, activity_ids
+
+
+@pytest.mark.parametrize("kill_execution", [False, True], ids=["worker", "execution"])
+def test_whatever_dies_no_slot_is_lost_or_given_twice(kill_execution):
+    untouched = KillSwitch()
+    with contextlib.redirect_stdout(io.StringIO()):
+        play_in_turn(untouched, kill_execution=kill_execution)
+    assert {"activities.read_slots", "executions.wake"} <= set(untouched.calls)
+    for number, call in enumerate(untouched.calls):
+        for after in (False, True):
+            where = f"killed {'after' if after else 'before'} call {number}, {call}"
+            switch = KillSwitch(kill_at=number, after=after)
+            with contextlib.redirect_stdout(io.StringIO()):
+                world, activity_ids = play_in_turn(switch, kill_execution=kill_execution)
+            for activity_id in activity_ids:
+                check_invariants(world, activity_id)
+                activity = world.record(activity_id).activity
+                if activity.status is ActivityStatus.BLOCKED:  # killed where nobody can tell
+                    world.cancel_activity(TENANT, activity_id, "an operator looked")
+            Driver(world).run()
+            starts = world.leena.accepted_for
+            assert len(starts) == len(set(starts)), where
+            statuses = [world.record(each).activity.status for each in activity_ids]
+            assert all(status.is_terminal for status in statuses), where
+            slots = world.store.read_slots(TENANT, "hr", 10)
+            assert (frozenset(), ()) == (slots.taken, slots.waiting), where
+    print(f"three in turn: {2 * len(untouched.calls)} kill points")  # noqa: T201  # as above

@@ -90,6 +90,8 @@ def test_imports_point_one_way(module):
 def test_use_cases_know_no_technology():
     assert use_cases() == {
         "activities",
+        "admission",
+        "admitting",
         "agents",
         "aop",
         "connections",

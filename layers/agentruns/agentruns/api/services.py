@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from agentruns.activities import AcceptActivity, CancelActivity
 from agentruns.agents import StoreAgent
-from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
+from agentruns.connections import (
+    CheckConnection,
+    DeleteConnection,
+    LimitConnection,
+    StoreConnection,
+)
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
 from agentruns.ports import (
     ActivityStore,
@@ -29,6 +34,7 @@ class ApiServices:
     revoke_operator_key: RevokeOperatorKey
     operator_keys: OperatorKeyStore
     store_connection: StoreConnection
+    limit_connection: LimitConnection
     delete_connection: DeleteConnection
     check_connection: CheckConnection
     connections: ConnectionStore

@@ -19,6 +19,7 @@ from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRecord,
+    Admission,
     Change,
     Event,
     Idempotency,
@@ -26,7 +27,7 @@ from agentruns.model import (
     Page,
     Run,
 )
-from agentruns.ports import ActivityFilter, DueRun
+from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
 from agentruns.store.cursors import decode_cursor, encode_cursor
 from agentruns.store.items import (
@@ -41,7 +42,8 @@ from agentruns.store.items import (
     read_run,
     run_row,
 )
-from agentruns.store.table import ABSENT, Condition, DynamoDbTable, Put, at_version
+from agentruns.store.slots import enter_queue, move, read_slots
+from agentruns.store.table import ABSENT, Condition, Delete, DynamoDbTable, Put, at_version
 from agentruns.store.values import Row, read_time, to_item, write_time
 
 MAX_LISTING_QUERIES = 5
@@ -70,18 +72,20 @@ class DynamoDbActivityStore:
         """An idempotency key that had expired when the activity was created is taken over."""
         numbered = _number(activity, events)
         stored = replace(activity, version=1, last_sequence=activity.last_sequence + len(numbered))
-        puts = [
+        writes: list[Put | Delete] = [
             Put(row=activity_row(stored), condition=ABSENT),
             Put(row=input_row(stored, activity_input), condition=ABSENT),
             Put(row=run_row(replace(run, version=1)), condition=ABSENT),
             *(Put(row=event_row(event), condition=ABSENT) for event in numbered),
         ]
+        if activity.admission is Admission.WAITING:
+            writes.append(enter_queue(stored))
         if idempotency is not None:
             free = _absent_or_expired(activity.created_at)
-            puts.append(Put(row=idempotency_row(idempotency), condition=free))
+            writes.append(Put(row=idempotency_row(idempotency), condition=free))
         if predecessor is not None:
-            puts += _puts_of(predecessor, _after(predecessor))
-        self._table.put_all(f"activity {activity.activity_id!r} or its key", puts)
+            writes += _writes_of(predecessor, _after(predecessor))
+        self._table.write_all(f"activity {activity.activity_id!r} or its key", writes)
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
         row = self._table.get(keys.idempotency_key(scope, key), keys.META)
@@ -105,8 +109,8 @@ class DynamoDbActivityStore:
 
     def apply(self, change: Change) -> ActivityRecord:
         stored = _after(change)
-        puts = _puts_of(change, stored)
-        self._table.put_all(f"activity {change.activity.activity_id!r}", puts)
+        writes = _writes_of(change, stored)
+        self._table.write_all(f"activity {change.activity.activity_id!r}", writes)
         return stored
 
     def save_run(self, run: Run) -> Run:
@@ -146,6 +150,9 @@ class DynamoDbActivityStore:
             limit,
         )
         return tuple(read_event(row) for row in rows)
+
+    def read_slots(self, tenant: str, connection: str, waiting: int) -> Slots:
+        return read_slots(self._table, tenant, connection, waiting)
 
     def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
         """Reads the shards side by side, no further than the limit asks for."""
@@ -188,9 +195,9 @@ def _after(change: Change) -> ActivityRecord:
     return ActivityRecord(activity=activity, runs=runs)
 
 
-def _puts_of(change: Change, after: ActivityRecord) -> list[Put]:
+def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
     before = change.activity
-    return [
+    writes: list[Put | Delete] = [
         Put(row=activity_row(after.activity), condition=at_version(before.version)),
         *(
             Put(row=run_row(stored), condition=at_version(run.version) if run.version else ABSENT)
@@ -198,6 +205,9 @@ def _puts_of(change: Change, after: ActivityRecord) -> list[Put]:
         ),
         *(Put(row=event_row(event), condition=ABSENT) for event in _number(before, change.events)),
     ]
+    if change.admission_before is not None:
+        writes += move(after.activity, change.admission_before)
+    return writes
 
 
 def _number(activity: Activity, events: Sequence[NewEvent]) -> tuple[Event, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentruns.errors import ConnectionNotFound
-from agentruns.model import Connection
+from agentruns.model import Connection, ConnectionLimits
 from agentruns.store.keys import connections_key
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_time, write_time
@@ -43,6 +43,7 @@ def _row(connection: Connection) -> Row:
         "region": connection.region,
         "auth_url": connection.auth_url,
         "api_url": connection.api_url,
+        "max_concurrent_runs": connection.limits.max_concurrent_runs,
         "created_at": write_time(connection.created_at),
         "updated_at": write_time(connection.updated_at),
     }
@@ -56,6 +57,7 @@ def _connection(row: Row) -> Connection:
         region=row["region"],
         auth_url=row["auth_url"],
         api_url=row["api_url"],
+        limits=ConnectionLimits(max_concurrent_runs=row.get("max_concurrent_runs")),
         created_at=read_time(row["created_at"]),
         updated_at=read_time(row["updated_at"]),
     )

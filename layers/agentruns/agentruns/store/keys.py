@@ -13,6 +13,8 @@
     IDEM#<scope>#<sha256 of key>     META             an idempotency key; TTL
     LEASE#<name>                     META             who holds a lease; TTL
     GATE#<tenant>#<connection>       <door>           whether it may be called now; TTL
+    SLOTS#<tenant>#<connection>      SLOT#<number>    who has it
+                                     WAIT#<rank>      an activity that waits for one
 
 Reading an activity is one query from META to RUN#~, which leaves out INPUT and EVT#.
 """
@@ -28,6 +30,8 @@ META = "META"
 INPUT = "INPUT"
 LAST_RUN = "RUN#~"
 EVENT_PREFIX = "EVT#"
+SLOT_PREFIX = "SLOT#"
+WAITING_PREFIX = "WAIT#"
 MAX_SEQUENCE = 9_999_999_999
 DUE_SHARDS = 4
 
@@ -77,6 +81,19 @@ def lease_key(name: str) -> str:
 
 def gate_key(tenant: str, connection: str) -> str:
     return f"GATE#{tenant}#{connection}"
+
+
+def slots_key(tenant: str, connection: str) -> str:
+    return f"SLOTS#{tenant}#{connection}"
+
+
+def slot_sort_key(slot: int) -> str:
+    return f"{SLOT_PREFIX}{slot:06d}"
+
+
+def waiting_sort_key(is_high: bool, created_at: datetime, activity_id: str) -> str:
+    """In the order in which they are admitted."""
+    return f"{WAITING_PREFIX}{0 if is_high else 1}#{write_time(created_at)}#{activity_id}"
 
 
 def activities_listing(tenant: str) -> str:

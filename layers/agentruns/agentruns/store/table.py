@@ -76,6 +76,15 @@ class Put:
     condition: Condition
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """A row to delete and what must hold before."""
+
+    pk: str
+    sk: str
+    condition: Condition
+
+
 class DynamoDbTable:
     """One table by name; `client` is asked for at the first use."""
 
@@ -89,14 +98,17 @@ class DynamoDbTable:
         self._client = client
         self._sleep = sleep
 
-    def put_all(self, subject: str, puts: Sequence[Put]) -> None:
-        """Write all rows or none.
+    def write_all(self, subject: str, rows: Sequence[Put | Delete]) -> None:
+        """Put and delete all rows or none; at least one is put, since a deletion leaves no nonce.
 
         StoreConflict where a condition fails, StoreContention where the rows are busy; `subject`
         is what their messages call the rows.
         """
         nonce = secrets.token_hex(8)
-        writes = [self._transact_put(put, nonce) for put in puts]
+        writes = [
+            self._transact_put(row, nonce) if isinstance(row, Put) else self._transact_delete(row)
+            for row in rows
+        ]
         token = hashlib.sha256(write_json(writes).encode()).hexdigest()[:36]
         for attempt in range(ATTEMPTS):
             try:
@@ -123,8 +135,17 @@ class DynamoDbTable:
             }
         }
 
+    def _transact_delete(self, row: Delete) -> TransactWriteItemTypeDef:
+        return {
+            "Delete": {
+                "TableName": self._name,
+                "Key": to_item({"pk": row.pk, "sk": row.sk}),
+                **row.condition.parameters(),  # type: ignore[typeddict-item]  # built just above
+            }
+        }
+
     def put_if(self, subject: str, put: Put) -> None:
-        """As `put_all`, for one row at half the price."""
+        """As `write_all`, for one row at half the price."""
         nonce = secrets.token_hex(8)
         item = to_item({**put.row, "writer": nonce})
         for attempt in range(ATTEMPTS):

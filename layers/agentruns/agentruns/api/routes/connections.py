@@ -12,6 +12,7 @@ from agentruns.api.schemas.connections import (
     ConnectionAnswer,
     ConnectionBody,
     ConnectionsAnswer,
+    LimitsBody,
 )
 from agentruns.api.services import ApiServices
 from agentruns.errors import ConnectionNotFound
@@ -44,6 +45,16 @@ def connection_routes(services: ApiServices) -> Router:
         tenant = tenant_of(router, Scope.READ)
         found = services.connections.get(tenant, require_name(name, ConnectionNotFound))
         return ConnectionAnswer.of(found)
+
+    @router.put(
+        "/connections/<name>/limits",
+        summary="Set what a connection may do at most",
+        tags=_TAGS,
+    )
+    def put_connection_limits(name: str, body: LimitsBody) -> ConnectionAnswer:
+        tenant = tenant_of(router, Scope.ADMIN)
+        name = require_name(name, ConnectionNotFound)
+        return ConnectionAnswer.of(services.limit_connection(tenant, name, body.limits()))
 
     @router.delete("/connections/<name>", summary="Delete a connection", tags=_TAGS)
     def delete_connection(name: str) -> Response[str]:

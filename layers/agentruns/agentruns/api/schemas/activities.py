@@ -32,6 +32,7 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     ActivityRequest,
+    Admission,
     LeenaAopAdapter,
     OnStartUnknown,
     Priority,
@@ -133,6 +134,10 @@ class ActivitySummaryAnswer(Answer):
     generation: int
     redrive_of: str | None
     redriven_as: str | None
+    admission: Annotated[
+        Admission,
+        Field(description="`waiting`: for a slot of the connection, which limits them."),
+    ]
 
     @classmethod
     def of(cls, activity: Activity) -> ActivitySummaryAnswer:
@@ -206,4 +211,5 @@ def _fields_of(activity: Activity) -> dict[str, Any]:
         "generation": activity.generation,
         "redrive_of": activity.redrive_of,
         "redriven_as": activity.redriven_as,
+        "admission": activity.admission,
     }

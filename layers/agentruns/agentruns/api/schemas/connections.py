@@ -8,11 +8,20 @@ from pydantic import Field, SecretStr
 
 from agentruns.api.schemas.fields import Answer, Body, Moment, Name
 from agentruns.connections import ConnectionCheck
-from agentruns.model import Connection, LeenaCredentials
+from agentruns.model import Connection, ConnectionLimits, LeenaCredentials
 from agentruns.secret import Secret
 
 _PublicText = Annotated[str, Field(min_length=1, max_length=1024)]
 _SecretText = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+_MaxConcurrentRuns = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        description="How many activities may be under way at once; the others wait, `queued`.",
+        examples=[20],
+    ),
+]
 _Url = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
@@ -47,6 +56,21 @@ class ConnectionBody(Body):
         return {host: url for host, url in urls.items() if url is not None}
 
 
+class LimitsBody(Body):
+    """All limits of the connection: one that is absent or null is lifted."""
+
+    max_concurrent_runs: _MaxConcurrentRuns | None = None
+
+    def limits(self) -> ConnectionLimits:
+        return ConnectionLimits(max_concurrent_runs=self.max_concurrent_runs)
+
+
+class LimitsAnswer(Answer):
+    """Null: not limited."""
+
+    max_concurrent_runs: _MaxConcurrentRuns | None
+
+
 class BaseUrlsAnswer(Answer):
     auth: Annotated[str, Field(examples=["https://us-east-1-acl.leena.ai"])]
     api: Annotated[str, Field(examples=["https://us-east-1-aic.leena.ai"])]
@@ -57,6 +81,7 @@ class ConnectionAnswer(Answer):
     provider: Annotated[str, Field(examples=["leena"])]
     region: Annotated[str, Field(examples=["us-east-1"])]
     base_urls: BaseUrlsAnswer
+    limits: LimitsAnswer
     created_at: Moment
     updated_at: Moment
 
@@ -67,6 +92,7 @@ class ConnectionAnswer(Answer):
             provider=connection.provider,
             region=connection.region,
             base_urls=BaseUrlsAnswer(auth=connection.auth_url, api=connection.api_url),
+            limits=LimitsAnswer(max_concurrent_runs=connection.limits.max_concurrent_runs),
             created_at=connection.created_at,
             updated_at=connection.updated_at,
         )
