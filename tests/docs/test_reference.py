@@ -114,6 +114,7 @@ def test_the_scope_that_each_route_names_is_the_one_it_asks_for():
 def _any_body(template: str, method: str) -> Any:
     bodies = {
         "/v1/connections/{name}": labelled(API, "request=connection"),
+        "/v1/connections/{name}/limits": labelled(API, "request=limits"),
         "/v1/agents/{agent_role}": labelled(API, "request=agent").replace("leena", "acme"),
         "/v1/activities": labelled(API, "request=activity"),
         "/v1/schedules/{name}": labelled(API, "request=schedule"),
