@@ -242,7 +242,7 @@ def seen(provider: Provider, record: ActivityRecord) -> Followed:
     run = record.current_run
     if run.started_at is None or run.ended_at is None or run.completed_at is None:
         raise ValueError(f"run {run.run_id!r} is {run.status} without its times")
-    looks = provider.looks[run.aop_item_id or ""]
+    looks = provider.looks[run.remote_id or ""]
     return Followed(
         record=record,
         look_ages=[(each - run.started_at).total_seconds() for each in looks],

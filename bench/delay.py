@@ -23,7 +23,7 @@ METHOD = (
     f"{AOP_SECONDS[-1]} s after their start, once per AOP. Overhead = the activity's ended_at - "
     f"max(the emulator's completed_at, the last next_check_at). next_check_at is the planner's "
     f"decision, read from the run's row five times a second while it goes on; what it postpones "
-    f"the discovery by is the plan, not overhead. So the overhead is the Wait's lateness, CheckAop "
+    f"the discovery by is the plan, not overhead. So the overhead is the Wait's lateness, CheckRun "
     f"with its call, SettleRun and two choices; not the last state's transition."
 )
 
@@ -36,7 +36,7 @@ def measure(bench: BenchStack) -> tuple[Section, dict[str, ActivityRecord]]:
     completed_at = {item["aop_item_id"]: item["completed_at"] for item in items}
     overheads, plans = [], []
     for activity_id, record in ended.items():
-        upstream = moment(completed_at[record.current_run.aop_item_id])
+        upstream = moment(completed_at[record.current_run.remote_id])
         due = max(upstream, planned[activity_id])
         ended_at = record.activity.ended_at or due
         overheads.append((ended_at - due).total_seconds())

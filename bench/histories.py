@@ -130,7 +130,7 @@ def count(bench: BenchStack, record: ActivityRecord) -> Counted:
     started_on_aws = types["TaskScheduled"] - types["TaskStarted"]
     submitted_on_aws = entered["ParkRun"] - types["TaskSubmitted"]
     return Counted(
-        polls_in_loop=entered["CheckAop"],
+        polls_in_loop=entered["CheckRun"],
         parks=entered["ParkRun"],
         transitions=sum(entered.values()),
         events=len(history) + started_on_aws + submitted_on_aws,

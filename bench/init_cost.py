@@ -28,7 +28,7 @@ LEENA_TARGET, API_TARGET = 1.6, 2.4
 TARGETS: Mapping[str, float | None] = {
     "mint_token": LEENA_TARGET,
     "execute_aop": LEENA_TARGET,
-    "check_aop": LEENA_TARGET,
+    "check_run": LEENA_TARGET,
     "open_run": None,
     "park_run": None,
     "settle_run": None,
@@ -40,7 +40,7 @@ TARGETS: Mapping[str, float | None] = {
 CLIENTS: Mapping[str, Sequence[str]] = {
     "mint_token": ("dynamodb", "secretsmanager"),
     "execute_aop": ("dynamodb", "secretsmanager"),
-    "check_aop": ("dynamodb", "secretsmanager"),
+    "check_run": ("dynamodb", "secretsmanager"),
     "open_run": ("dynamodb",),
     "park_run": ("dynamodb",),
     "settle_run": ("dynamodb",),

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from agentruns.model import ActivityRequest, LeenaAopAdapter, Run
+from agentruns.model import ActivityRequest, Run
+from agentruns.providers import LeenaAopAdapter
 from agentruns.store.items import run_row
 from agentruns.store.values import to_item
 from agentruns.sweeping import LOOKS_PER_CONNECTION, WORKERS, Swept
@@ -109,7 +110,7 @@ def _park_all(world: World) -> Run:
     for number in range(RUNS):
         adapter = LeenaAopAdapter(connection=f"hr-{number % CONNECTIONS}", aop_id="reset-vpn")
         task = world.started(ActivityRequest(adapter=adapter))
-        world.check_aop(task)
+        world.check_run(task)
         world.park_run(task, f"{number:0{CALLBACK_TOKEN_BYTES}d}")
     run: Run = world.run(task)
     return run

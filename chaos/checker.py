@@ -106,7 +106,7 @@ def _lost(books: Books) -> Iterator[Offence]:
         if run is None:
             reason = f"the provider runs {start.aop_item_id} for {start.run_id}, which no row has"
             yield Offence(verdict="lost", activity_id="", reason=reason)
-        elif run.aop_item_id is None and not _admits_not_knowing(run):
+        elif run.remote_id is None and not _admits_not_knowing(run):
             reason = f"{run.run_id} is {run.status}, and denies the start of {start.aop_item_id}"
             yield Offence(verdict="lost", activity_id=run.activity_id, reason=reason)
 
@@ -150,11 +150,11 @@ def _contradictions(run: Run, starts: Mapping[str, Start]) -> Iterator[str]:
     decided = [evidence for evidence in run.evidence if evidence.decided]
     if run.status.is_terminal != (len(decided) == 1):
         yield f"{run.run_id} is {run.status} with {len(decided)} deciding pieces of evidence"
-    if run.aop_item_id is None:
+    if run.remote_id is None:
         return
-    start = starts.get(run.aop_item_id)
+    start = starts.get(run.remote_id)
     if start is None or start.run_id != run.run_id:
-        yield f"{run.run_id} follows {run.aop_item_id}, which the provider did not start for it"
+        yield f"{run.run_id} follows {run.remote_id}, which the provider did not start for it"
         return
     told = _PROVIDER_ENDS.get(start.item_status)
     if run.status.is_terminal and run.status is not told:

@@ -290,7 +290,11 @@ def _deploy(
             steps.note("(same sources as last time: kept that build)")
         with steps.step(f"sam deploy {stack_name}"):
             _client(endpoint_url, "s3").create_bucket(Bucket=ARTIFACT_BUCKET)
-            sam.deploy(endpoint_url=endpoint_url, stack_name=stack_name, parameters=parameters)
+            sam.deploy(
+                endpoint_url=endpoint_url,
+                stack_name=stack_name,
+                parameters={"ApiEndpoint": endpoint_url, **parameters},
+            )
     with steps.step("reading outputs and operator key"):
         stack = _describe(state, endpoint_url, stack_name)
     state.write_stack(stack)

@@ -289,7 +289,7 @@ def is_parked(record: ActivityRecord) -> bool:
 
 def end_item(leena: LeenaEmulator, record: ActivityRecord, status: str = "completed") -> None:
     """End the provider's item as a person in its dashboard would."""
-    item = record.current_run.aop_item_id
+    item = record.current_run.remote_id
     url = f"{leena.url}/_emulator/items/{item}/status"
     requests.post(url, json={"status": status}, timeout=10).raise_for_status()
 

@@ -20,7 +20,7 @@ SHORT, LONG = 5, 50
 FIRST_ACTIVITIES, MORE_ACTIVITIES = 12, 4
 MEAN_SECONDS_BETWEEN = 0.7
 ON_THE_WAY = (
-    *("operator-api", "open-run", "mint-token", "execute-aop", "check-aop", "settle-run"),
+    *("operator-api", "open-run", "mint-token", "execute-aop", "check-run", "settle-run"),
     "publish-events",
 )
 """The functions that an activity's way leads through; the others idle here."""

@@ -12,10 +12,8 @@ from agentruns.model import (
     ActivityInput,
     ActivityRequest,
     Agent,
-    Connection,
     EventType,
     Idempotency,
-    LeenaAopAdapter,
     NewEvent,
     OperatorKey,
     Run,
@@ -23,6 +21,7 @@ from agentruns.model import (
     Trigger,
 )
 from agentruns.ports import ActivityStore
+from agentruns.providers import Connection, LeenaAopAdapter, LeenaConnection
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.clock import NOON
 
@@ -103,7 +102,7 @@ def a_connection(**fields: Any) -> Connection:
         "created_at": NOON,
         "updated_at": NOON,
     }
-    return Connection(**(values | fields))
+    return LeenaConnection(**(values | fields))
 
 
 def an_agent(**fields: Any) -> Agent:

@@ -18,12 +18,12 @@ from agentruns.model import (
     Event,
     Evidence,
     Idempotency,
-    LeenaAopAdapter,
     Problem,
     RetryPolicy,
     Run,
 )
 from agentruns.polling import Detection
+from agentruns.providers import LeenaAopAdapter
 from agentruns.store import items, keys
 from agentruns.store.values import from_item, read_time, to_item, write_time
 from tests.contracts.table import table_properties

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from agentruns.errors import StoreConflict
-from agentruns.model import Activity, Admission, Change, LeenaAopAdapter, Priority
+from agentruns.model import Activity, Admission, Change, Priority
 from agentruns.ports import ActivityStore, Slots
+from agentruns.providers import LeenaAopAdapter
 from agentruns.store.activities import DynamoDbActivityStore
 from tests.contracts.samples import an_activity, create
 from tests.fakes import InMemoryActivityStore

@@ -76,7 +76,7 @@ def test_ctrl_c_leaves_the_activity_running_and_says_how_to_return(connected: De
 def _running(deployment: Deployment, tag: str) -> list[str]:
     page = deployment.call("GET", f"/v1/activities?tag={tag}")
     ids = [item["activity_id"] for item in page["items"]]
-    return [each for each in ids if deployment.record(each).current_run.aop_item_id]
+    return [each for each in ids if deployment.record(each).current_run.remote_id]
 
 
 def test_json_is_what_the_api_answers(connected: Deployment):

@@ -114,7 +114,7 @@ def test_of_many_at_once_there_is_one_successor(connected, aop, emulator_starts)
 
 def test_while_it_runs_and_where_a_person_is_waited_for_it_is_refused(connected):
     running = connected.start("never_ends", "acme")
-    connected.wait_for(running, lambda record: record.current_run.aop_item_id is not None)
+    connected.wait_for(running, lambda record: record.current_run.remote_id is not None)
     problem = require_problem(connected.request("POST", path_of(running), REASON), 409)
     assert "only a failed one is redriven" in problem["detail"]
     connected.call("POST", f"/v1/activities/{running}/cancel", {})

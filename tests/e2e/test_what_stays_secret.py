@@ -144,7 +144,7 @@ def test_a_secret_that_was_let_out_would_be_found(deployment: Deployment, scene:
     """The proof that the search can fail: one plant of another form in each kind of place."""
     planted = {"planted": canary("planted")}
     forms = sorted(forms_of(planted["planted"]), key=lambda form: form.decode("utf-8", "replace"))
-    logs, group = deployment.aws("logs"), f"/aws/lambda/{deployment.info.stack_name}-check-aop"
+    logs, group = deployment.aws("logs"), f"/aws/lambda/{deployment.info.stack_name}-check-run"
     logs.create_log_stream(logGroupName=group, logStreamName="planted")
     plants = {
         "log group": lambda text: logs.put_log_events(

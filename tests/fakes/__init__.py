@@ -7,6 +7,7 @@ attribute beyond the port.
 from tests.fakes.clock import FakeClock
 from tests.fakes.event_bus import RecordingEventBus
 from tests.fakes.executions import FakeExecutions, StartedExecution
+from tests.fakes.leap import FakeLeapApi
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource, LeenaCall
 from tests.fakes.secrets import InMemorySecretStore
 from tests.fakes.stores import (
@@ -22,6 +23,7 @@ from tests.fakes.stores import (
 __all__ = [
     "FakeClock",
     "FakeExecutions",
+    "FakeLeapApi",
     "FakeLeenaApi",
     "FakeTokenSource",
     "InMemoryActivityStore",

@@ -263,7 +263,8 @@ class Driver:
         workers: dict[str, Callable[[RunTask], Step]] = {
             "MintToken": world.mint_token,
             "ExecuteAop": world.execute_aop,
-            "CheckAop": world.check_aop,
+            "StartLeapWorkflow": world.start_leap_workflow,
+            "CheckRun": world.check_run,
         }
         return workers[name](task).to_json()
 

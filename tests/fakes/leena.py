@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 
 A = TypeVar("A")
@@ -72,7 +72,7 @@ class FakeLeenaApi:
 
     # The port.
 
-    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
         self.calls.append(LeenaCall(kind="mint", connection=connection.name))
         number = len(self.mints)
         default = MintedToken(
@@ -84,7 +84,7 @@ class FakeLeenaApi:
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -110,7 +110,7 @@ class FakeLeenaApi:
         return _next(self._executes, default)
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         self.calls.append(
             LeenaCall(
@@ -138,7 +138,7 @@ class FakeTokenSource:
         """The next `get` or `replace` raises it."""
         self._errors.append(error)
 
-    def get(self, connection: Connection) -> MintedToken:
+    def get(self, connection: LeenaConnection) -> MintedToken:
         if self._errors:
             raise self._errors.pop(0)
         number = len(self.rejected) + 1
@@ -148,7 +148,7 @@ class FakeTokenSource:
             version=f"version-{number}",
         )
 
-    def replace(self, connection: Connection, rejected_version: str) -> MintedToken:
+    def replace(self, connection: LeenaConnection, rejected_version: str) -> MintedToken:
         if rejected_version not in self.rejected:
             self.rejected.append(rejected_version)
         return self.get(connection)

@@ -27,7 +27,6 @@ from agentruns.model import (
     Admission,
     Agent,
     Change,
-    Connection,
     Event,
     Idempotency,
     NewEvent,
@@ -38,6 +37,7 @@ from agentruns.model import (
     Schedule,
 )
 from agentruns.ports import ActivityFilter, DueRun, Slots
+from agentruns.providers import Connection
 from agentruns.store.cursors import decode_cursor, encode_cursor
 
 N = TypeVar("N", Connection, Agent, Schedule)

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from agentruns.errors import AopItemNotFound, UpstreamUnavailable
-from agentruns.model import Connection
+from agentruns.errors import UpstreamUnavailable
 from agentruns.ports import AopAccepted, AopObservation
+from agentruns.providers import Connection
+from agentruns.refusals import AopItemNotFound
 from agentruns.secret import Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.leena import FakeLeenaApi, observation

@@ -6,25 +6,35 @@ from collections.abc import Callable
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
-from agentruns.aop import CheckAop, ExecuteAop, MintToken
+from agentruns.aop import ExecuteAop, LookAtAop, MintToken
+from agentruns.api_keys import StoredApiKeys
+from agentruns.checking import CheckRun
+from agentruns.hook_urls import HookUrls
+from agentruns.hooks import AcceptHook
 from agentruns.learning import LearnDurations
-from agentruns.model import (
-    ActivityRequest,
-    Agent,
-    Connection,
-    Event,
-    LeenaAopAdapter,
-    Trigger,
-)
+from agentruns.model import ActivityRequest, Agent, Event, Trigger
 from agentruns.polling import PollPolicy
+from agentruns.providers import (
+    LEAP_WORKFLOW,
+    LEENA_AOP,
+    LeapConnection,
+    LeapDialect,
+    LeapWorkflowAdapter,
+    LeenaAopAdapter,
+    LeenaConnection,
+)
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
+from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.executions import FakeExecutions
+from tests.fakes.leap import FakeLeapApi
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
+from tests.fakes.secrets import InMemorySecretStore
 from tests.fakes.stores import (
     InMemoryActivityStore,
     InMemoryAgentStore,
@@ -35,7 +45,7 @@ from tests.fakes.stores import (
 
 TENANT = "acme"
 ROLE = "it_support"
-CONNECTION = Connection(
+CONNECTION = LeenaConnection(
     tenant=TENANT,
     name="hr",
     region="us-east-1",
@@ -44,6 +54,17 @@ CONNECTION = Connection(
     created_at=NOON,
     updated_at=NOON,
 )
+LEAP_CONNECTION = LeapConnection(
+    tenant=TENANT,
+    name="flows",
+    api_url="https://leap.example",
+    dialect=LeapDialect.RUNS,
+    created_at=NOON,
+    updated_at=NOON,
+)
+LEAP_ADAPTER = LeapWorkflowAdapter(connection="flows", workflow_id="wkf_1")
+HOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/hook-key"
+SECRET_PREFIX = "agentruns/test"
 REQUEST = ActivityRequest(agent_role=ROLE, message="reset my VPN", context={"ticket": "INC1"})
 
 
@@ -73,7 +94,12 @@ class World:
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
+        self.leap = FakeLeapApi()
+        self.secrets = InMemorySecretStore()
+        self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
+        self.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
         self.connections.put(CONNECTION)
+        self.connections.put(LEAP_CONNECTION)
         self.put_agent(**agent)
         self._build(wrap)
 
@@ -129,12 +155,38 @@ class World:
         )
         self.mint_token = MintToken(**with_token)
         self.execute_aop = ExecuteAop(learning=learning, **calling)
-        self.check_aop = CheckAop(**calling)
+        leap: dict[str, Any] = {
+            "connections": connections,
+            "api_keys": StoredApiKeys(
+                secrets=wrap("secrets", self.secrets), secret_prefix=SECRET_PREFIX
+            ),
+            "leap": wrap("leap", self.leap),
+        }
+        self.hook_urls = HookUrls(
+            secrets=wrap("secrets", self.secrets),
+            secret_arn=HOOK_SECRET_ARN,
+            base_url="https://hooks.example/hooks",
+        )
+        self.start_leap_workflow = StartLeapWorkflow(hook_urls=self.hook_urls, **leap, **planned)
+        look_at_workflow_run = LookAtWorkflowRun(**leap)
+        looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}
+        self.check_run = CheckRun(
+            looks={LEENA_AOP: LookAtAop(**looking), LEAP_WORKFLOW: look_at_workflow_run},
+            **planned,
+        )
+        self.accept_hook = AcceptHook(
+            connections=connections,
+            executions=executions,
+            hook_urls=self.hook_urls,
+            look=look_at_workflow_run,
+            parse=parse_hook,
+            **planned,
+        )
         self.park_run = ParkRun(executions=executions, **planned)
         self.settle_run = SettleRun(learning=learning, **admitting, **planned)
         self.sweep = Sweep(
             executions=executions,
-            check_aop=self.check_aop,
+            check_run=self.check_run,
             settle_run=self.settle_run,
             **admitting,
             **planned,
@@ -168,7 +220,7 @@ class World:
         """An activity whose AOP is paused, whose execution waits on the callback token."""
         task = self.started()
         self.leena.on_read_status("paused")
-        self.check_aop(task)
+        self.check_run(task)
         self.executions.wait_on(callback_token)
         self.park_run(task, callback_token)
         return task

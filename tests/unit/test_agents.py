@@ -8,7 +8,8 @@ import pytest
 
 from agentruns.agents import AgentSettings, StoreAgent
 from agentruns.errors import InvalidRequest
-from agentruns.model import Agent, Connection, LeenaAopAdapter
+from agentruns.model import Agent
+from agentruns.providers import LeenaAopAdapter, LeenaConnection
 from tests.fakes import FakeClock, InMemoryAgentStore, InMemoryConnectionStore
 
 ADAPTER = LeenaAopAdapter(connection="main", aop_id="aop-1")
@@ -23,7 +24,7 @@ def clock() -> FakeClock:
 def store_agent(clock: FakeClock) -> StoreAgent:
     connections = InMemoryConnectionStore()
     connections.put(
-        Connection(
+        LeenaConnection(
             tenant="acme-corp",
             name="main",
             region="us-east-1",

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from agentruns.connections import CheckConnection, DeleteConnection, StoreConnection
+from agentruns.connection_checks import CheckConnection
+from agentruns.connections import DeleteConnection, LeenaAccess, StoreConnection
 from agentruns.errors import ConnectionNotFound, InvalidRequest
-from agentruns.model import LeenaCredentials
+from agentruns.providers import LeenaCredentials
 from agentruns.secret import Secret
 from agentruns.tokens import credentials_secret_name, parse_credentials, token_secret_name
 from tests.fakes import (
     FakeClock,
+    FakeLeapApi,
     FakeLeenaApi,
     InMemoryActivityStore,
     InMemoryAgentStore,
@@ -42,9 +44,14 @@ class World:
             secrets=self.secrets,
             secret_prefix=PREFIX,
             endpoints_for=endpoints_for,
+            leap_url="https://leap",
             validate_base_url=validate_base_url,
             clock=self.clock,
-        )("acme-corp", "main", region=region, base_urls=base_urls or {}, credentials=CREDENTIALS)
+        )(
+            "acme-corp",
+            "main",
+            LeenaAccess(region=region, base_urls=base_urls or {}, credentials=CREDENTIALS),
+        )
 
     def delete(self) -> None:
         DeleteConnection(
@@ -140,6 +147,7 @@ def test_a_check_needs_the_provider_only_once_there_are_credentials(world: World
         secrets=world.secrets,
         secret_prefix=PREFIX,
         leena=leena,
+        leap=FakeLeapApi,
         gates=InMemoryGateStore(),
         activities=InMemoryActivityStore(),
         clock=world.clock,

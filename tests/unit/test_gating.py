@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 
 from agentruns import gate
-from agentruns.errors import (
-    AopItemNotFound,
-    ConnectionClosed,
-    CredentialsRejected,
-    StartUnknown,
-    TokenRejected,
-    UpstreamUnavailable,
-)
+from agentruns.errors import ConnectionClosed, StartUnknown, UpstreamUnavailable
 from agentruns.gate import Door
 from agentruns.gating import REMEMBERED_SECONDS, ConnectionGate, GatedLeenaApi
-from agentruns.model import LeenaCredentials
+from agentruns.providers import LeenaCredentials
+from agentruns.refusals import AopItemNotFound, CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
 from tests.fakes import FakeClock, FakeLeenaApi
 from tests.fakes.gates import InMemoryGateStore

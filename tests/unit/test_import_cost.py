@@ -12,7 +12,10 @@ import pytest
 
 from tests.unit.structure.project import API_FUNCTIONS, FUNCTION_NAMES, modules_after_import
 
-CALLS_LEENA_AT_ONCE = {"mint_token", "execute_aop", "check_aop", "sweep"}
+CALLS_AT_ONCE = {
+    *("mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep", "hooks_api"),
+}
+"""A provider: most do it in every invocation."""
 CORE = {
     "agentruns",
     "aws_lambda_powertools",
@@ -33,6 +36,8 @@ SETTINGS = {
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:activity",
     "OPERATOR_KEY_SECRET_ARN": "arn",
     "EVENT_TENANT": "default",
+    "HOOK_SECRET_ARN": "arn",
+    "HOOK_BASE_URL": "https://hooks.example/hooks",
     "ALLOW_PRIVATE_NETWORKS": "false",
     "POLL_FLOOR_SECONDS": "5",
     "POLL_CAP_SECONDS": "60",
@@ -52,9 +57,9 @@ def loaded_when_built(function: str) -> set[str]:
 @pytest.mark.parametrize("function", FUNCTION_NAMES)
 def test_a_built_function_has_loaded_the_third_party_packages_it_needs_and_no_other(function):
     expected = set(CORE)
-    if function in CALLS_LEENA_AT_ONCE:
+    if function in CALLS_AT_ONCE:
         expected |= HTTP
-    if function in API_FUNCTIONS:
+    if function in API_FUNCTIONS and function != "hooks_api":
         expected |= VALIDATION
 
     assert expected == third_party(loaded_when_built(function))

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from agentruns.errors import (
     ConnectionNotFound,
-    CredentialsRejected,
     MintInProgress,
     SecretMalformed,
     UpstreamUnavailable,
 )
-from agentruns.model import Connection
 from agentruns.ports import MintedToken
+from agentruns.providers import LeenaConnection
+from agentruns.refusals import CredentialsRejected
 from agentruns.secret import Secret
 from agentruns.tokens import (
     MEMORY_ENTRIES,
@@ -34,7 +34,7 @@ from tests.fakes.stores import InMemoryLeaseStore
 
 PREFIX = "agentruns/test"
 CREDENTIALS = {"client_id": "c", "client_secret": "s", "username": "u", "password": "p"}
-CONNECTION = Connection(
+CONNECTION = LeenaConnection(
     tenant="default",
     name="main",
     region="ap-south-1",
@@ -83,7 +83,7 @@ class World:
         self.during_nap: Callable[[], None] = lambda: None
         self.store_credentials(CONNECTION)
 
-    def store_credentials(self, connection: Connection) -> None:
+    def store_credentials(self, connection: LeenaConnection) -> None:
         name = credentials_secret_name(PREFIX, connection.tenant, connection.name)
         self.secrets.documents[name] = json.dumps(CREDENTIALS)
 

@@ -98,7 +98,7 @@ def test_failed(outcome_of):
     assert (ActivityStatus.FAILED, RunStatus.FAILED) == (activity.status, run.status)
     assert activity.error is not None
     assert UPSTREAM_FAILED == activity.error.code
-    assert str(run.aop_item_id) in activity.error.message
+    assert str(run.remote_id) in activity.error.message
     assert "FAILED" == outcome.execution.status
     assert (UPSTREAM_FAILED, activity.error.message) == (
         outcome.execution.error,

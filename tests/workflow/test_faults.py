@@ -2,14 +2,9 @@
 
 import pytest
 
-from agentruns.errors import (
-    AopNotFound,
-    AopRejected,
-    CredentialsRejected,
-    ScopeMissing,
-    StartUnknown,
-)
+from agentruns.errors import StartUnknown
 from agentruns.model import ActivityRecord, EventType
+from agentruns.refusals import AopNotFound, AopRejected, CredentialsRejected, ScopeMissing
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leena_emulator import LeenaEmulator
 from tests.deployment import Deployment, is_parked, starts_of
@@ -196,7 +191,7 @@ def test_an_operator_binds_what_an_unknown_start_became(
 
     ended = deployment.wait_for_end(activity_id)
     assert ActivityStatus.DONE is ended.activity.status
-    assert accepted.aop_item_id == ended.current_run.aop_item_id
+    assert accepted.aop_item_id == ended.current_run.remote_id
     assert 1 == len(starts_of(leena, ended))
     assert "SUCCEEDED" == deployment.execution(deployment.execution_arn(activity_id)).status
 

@@ -79,11 +79,11 @@ def test_killed_while_it_looks(deployment: Deployment, leena: LeenaEmulator):
         deployment, leena, {"killed-check": Scenario(faults=[delay])}
     ).values()
     record = deployment.wait_for(
-        activity_id, lambda record: record.current_run.aop_item_id is not None
+        activity_id, lambda record: record.current_run.remote_id is not None
     )
-    item_id = str(record.current_run.aop_item_id)
+    item_id = str(record.current_run.remote_id)
 
-    kill_workers(deployment, "check-aop", lambda: leena.ledger.status_reads(item_id) == 1)
+    kill_workers(deployment, "check-run", lambda: leena.ledger.status_reads(item_id) == 1)
 
     ended = deployment.wait_for_end(activity_id)
     assert ActivityStatus.DONE is ended.activity.status

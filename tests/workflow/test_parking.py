@@ -115,7 +115,7 @@ def test_a_run_that_wants_a_closer_look_is_woken_into_the_loop(
     assert ActivityStatus.DONE is record.activity.status
     execution = deployment.execution(arn)
     after_parking = execution.states[execution.states.index("ParkRun") :]
-    assert ["ParkRun", "ChooseNextStep", "WaitBeforeCheck", "CheckAop"] == after_parking[:4]
+    assert ["ParkRun", "ChooseNextStep", "WaitBeforeCheck", "CheckRun"] == after_parking[:4]
 
 
 def test_a_look_that_changes_nothing_leaves_the_execution_parked(deployment: Deployment, parked):
@@ -141,7 +141,7 @@ def test_an_execution_that_nobody_wakes_times_out_into_the_loop(
     assert ActivityStatus.DONE is record.activity.status
     assert 1 == len(starts_of(leena, record))
     states = deployment.execution(arn).states
-    assert "CheckAop" == states[states.index("ParkRun") + 1]
+    assert "CheckRun" == states[states.index("ParkRun") + 1]
 
 
 def test_a_parked_run_can_be_cancelled(deployment: Deployment, leena: LeenaEmulator, parked):
@@ -176,7 +176,7 @@ def test_what_a_poll_costs_is_what_the_planner_says(deployment: Deployment, acti
     activity_id = activity_ids["counted"]
     polls = deployment.wait_for_end(activity_id).current_run.polls
     execution = deployment.execution(deployment.execution_arn(activity_id))
-    assert 4 == polls == execution.states.count("CheckAop")
+    assert 4 == polls == execution.states.count("CheckRun")
     assert TRANSITIONS_OUTSIDE_THE_LOOP + TRANSITIONS_PER_POLL * polls == len(execution.states)
     assert EVENTS_OUTSIDE_THE_LOOP + EVENTS_PER_POLL * polls == execution.history_events_on_aws
 
@@ -198,7 +198,7 @@ def test_the_worst_case_that_the_planner_prints_is_what_is_counted(
     deployment.sweep()
     deployment.wait_for_end(activity_id)
     execution = deployment.execution(arn)
-    assert WORST.polls_in_loop + WORST.looks_by_itself == execution.states.count("CheckAop")
+    assert WORST.polls_in_loop + WORST.looks_by_itself == execution.states.count("CheckRun")
     assert WORST.transitions == len(execution.states)
     assert WORST.history_events == execution.history_events_on_aws
 

@@ -120,7 +120,7 @@ def test_cancelling_under_way_ends_the_execution_and_says_that_the_provider_goes
     body = {"reason": "no longer needed"}
     answer = deployment.call("POST", f"/v1/activities/{activity_id}/cancel", body)
     assert answer["provider_stopped"] is False
-    assert str(before.current_run.aop_item_id) in answer["detail"]
+    assert str(before.current_run.remote_id) in answer["detail"]
     assert "ABORTED" == deployment.execution(deployment.execution_arn(activity_id)).status
     record = deployment.record(activity_id)
     assert (ActivityStatus.CANCELLED, RunStatus.ABORTED) == (

@@ -52,7 +52,7 @@ def test_a_failed_run_is_followed_by_another_after_the_backoff(
     assert [1, 2] == [first.attempt, second.attempt]
     assert first.run_id.removesuffix("_1") == second.run_id.removesuffix("_2")
     assert [first.run_id, second.run_id] == starts_of(leena, record), "one start for each run"
-    assert first.aop_item_id != second.aop_item_id
+    assert first.remote_id != second.remote_id
     # the stored backoff is real; the wait takes a tenth of it here (SFN_WAIT_SCALE)
     assert second.started_at is not None
     assert first.ended_at is not None

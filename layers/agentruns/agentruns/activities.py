@@ -16,11 +16,13 @@ from datetime import datetime, timedelta
 from agentruns import lifecycle
 from agentruns.admission import at_first
 from agentruns.admitting import AdmitActivities
+from agentruns.agents import connection_for
 from agentruns.errors import (
     ActivityEnded,
     AgentDisabled,
     AgentNotFound,
     ConnectionNotFound,
+    ConnectionOfOtherProvider,
     IdempotencyKeyReused,
     InvalidRequest,
     RequestInFlight,
@@ -35,12 +37,12 @@ from agentruns.model import (
     Admission,
     Agent,
     Change,
-    Connection,
     Idempotency,
     Run,
     Trigger,
 )
 from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
+from agentruns.providers import LEAP, Connection
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import transact
 
@@ -160,8 +162,8 @@ class AcceptActivity:
         if not agent.enabled:
             raise AgentDisabled(agent.role)
         try:
-            connection = self.connections.get(tenant, agent.adapter.connection)
-        except ConnectionNotFound as error:
+            connection = connection_for(self.connections, tenant, agent.adapter)
+        except (ConnectionNotFound, ConnectionOfOtherProvider) as error:
             raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error
         return agent, connection
 
@@ -201,7 +203,7 @@ class CancelActivity:
             self.executions.stop(record.activity.execution_arn, "cancelled by an operator")
         if record.activity.admission is Admission.LEFT:
             self.admit_activities(tenant, record.activity.adapter.connection)
-        stopped, detail = _what_the_provider_does(record.current_run)
+        stopped, detail = _what_the_provider_does(record)
         return Cancelled(record=record, provider_stopped=stopped, detail=detail)
 
 
@@ -256,10 +258,13 @@ def _body_sha256(request: ActivityRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _what_the_provider_does(run: Run) -> tuple[bool, str]:
-    if run.aop_item_id is not None:
+def _what_the_provider_does(record: ActivityRecord) -> tuple[bool, str]:
+    run = record.current_run
+    if record.activity.adapter.provider == LEAP:
+        return _what_leap_does(run)
+    if run.remote_id is not None:
         return False, (
-            f"cancel_unsupported: Leena AI has no call to stop an AOP; item {run.aop_item_id} goes "
+            f"cancel_unsupported: Leena AI has no call to stop an AOP; item {run.remote_id} goes "
             "on there. Abort it in the Leena AI dashboard if it must stop"
         )
     if run.dispatch_id is not None:
@@ -267,4 +272,21 @@ def _what_the_provider_does(run: Run) -> tuple[bool, str]:
             "cancel_unsupported: the start was sent and its answer is not known; look for "
             f"agentruns_run_id {run.run_id} in Leena AI"
         )
-    return True, "the provider had not been asked to start it"
+    return True, _NOT_ASKED
+
+
+def _what_leap_does(run: Run) -> tuple[bool, str]:
+    if run.remote_id is not None:
+        return False, (
+            "cancel_unsupported: Leap has no call to stop a workflow; run "
+            f"{run.remote_id} goes on there"
+        )
+    if run.dispatch_id is not None:
+        return False, (
+            "cancel_unsupported: the start was sent and its answer is not known; look in Leap for "
+            f"a run whose webhook URL has {run.run_id}"
+        )
+    return True, _NOT_ASKED
+
+
+_NOT_ASKED = "the provider had not been asked to start it"

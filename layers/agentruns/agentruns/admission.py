@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agentruns.lifecycle import EXECUTION_GRACE
-from agentruns.model import ActivityRecord, Admission, Change, Connection, NewEvent, Run
+from agentruns.model import ActivityRecord, Admission, Change, NewEvent, Run
 from agentruns.polling import plan_next_visit
 from agentruns.ports import Slots
+from agentruns.providers import Connection
 from agentruns.transitions import started, touched
 
 

@@ -9,10 +9,16 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agentruns.errors import AgentNotFound, ConnectionNotFound, InvalidRequest
-from agentruns.model import Agent, LeenaAopAdapter, OnStartUnknown, RetryPolicy
+from agentruns.errors import (
+    AgentNotFound,
+    ConnectionNotFound,
+    ConnectionOfOtherProvider,
+    InvalidRequest,
+)
+from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
+from agentruns.providers import Adapter, Connection
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +27,7 @@ logger = logging.getLogger(__name__)
 class AgentSettings:
     """What an operator sets on an agent."""
 
-    adapter: LeenaAopAdapter
+    adapter: Adapter
     enabled: bool = True
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_seconds: int = 86_400
@@ -38,7 +44,7 @@ class StoreAgent:
     clock: Clock
 
     def __call__(self, tenant: str, role: str, settings: AgentSettings) -> Agent:
-        """InvalidRequest for an unknown connection."""
+        """InvalidRequest for an unknown connection, or one of another provider."""
         require_connection(self.connections, tenant, settings.adapter, "adapter.connection")
         now = self.clock()
         agent = Agent(
@@ -65,10 +71,19 @@ class StoreAgent:
 
 
 def require_connection(
-    connections: ConnectionStore, tenant: str, adapter: LeenaAopAdapter, field: str
+    connections: ConnectionStore, tenant: str, adapter: Adapter, field: str
 ) -> None:
-    """InvalidRequest that names `field` where the adapter's connection does not exist."""
+    """InvalidRequest that names `field` where the adapter's connection does not exist, or is
+    another provider's."""
     try:
-        connections.get(tenant, adapter.connection)
-    except ConnectionNotFound as error:
+        connection_for(connections, tenant, adapter)
+    except (ConnectionNotFound, ConnectionOfOtherProvider) as error:
         raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error
+
+
+def connection_for(connections: ConnectionStore, tenant: str, adapter: Adapter) -> Connection:
+    """The adapter's connection. ConnectionNotFound; ConnectionOfOtherProvider."""
+    connection = connections.get(tenant, adapter.connection)
+    if connection.provider != adapter.provider:
+        raise ConnectionOfOtherProvider(connection.name, connection.provider, adapter.provider)
+    return connection

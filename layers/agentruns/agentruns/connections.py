@@ -1,38 +1,40 @@
-"""Connections: storing, deleting and checking named access to a provider.
+"""Connections: storing, limiting and deleting named access to a provider.
 
-A connection is a row without secrets plus one secret with its credentials. Not here: minting tokens
-for runs (`tokens`), the provider's hosts (`adapters.leena_regions`, passed in).
+A connection is a row without secrets plus one secret with its credentials. Not here: trying one
+(`connection_checks`), minting tokens for runs (`tokens`), the providers' hosts (passed in).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from agentruns.admitting import AdmitActivities
 from agentruns.errors import (
-    AgentrunsError,
-    AopItemNotFound,
     ConnectionInUse,
     ConnectionNotFound,
     InvalidRequest,
-    SecretMalformed,
 )
-from agentruns.gate import Door, GateState
-from agentruns.model import Connection, ConnectionLimits, LeenaCredentials
 from agentruns.ports import (
-    ActivityStore,
     AgentStore,
     Clock,
     ConnectionStore,
-    GateStore,
-    LeenaApi,
-    MintedToken,
     SecretStore,
 )
-from agentruns.tokens import credentials_secret_name, parse_credentials, token_secret_name
+from agentruns.providers import (
+    Connection,
+    ConnectionLimits,
+    Credentials,
+    LeapConnection,
+    LeapCredentials,
+    LeapDialect,
+    LeenaConnection,
+    LeenaCredentials,
+)
+from agentruns.tokens import credentials_secret_name, token_secret_name
 
 EndpointsFor = Callable[[str, Mapping[str, str]], tuple[str, str]]
 """`(region, base_urls)` to `(auth_url, api_url)`; ValueError says what is wrong with them."""
@@ -40,12 +42,29 @@ EndpointsFor = Callable[[str, Mapping[str, str]], tuple[str, str]]
 ValidateBaseUrl = Callable[[str], str]
 """A base URL as it is stored; ValueError says what is wrong with it."""
 
-PROBE_ITEM_ID = "000000000000000000000000"
-"""An item id of the right form that no item has: asking for it changes nothing anywhere."""
-
-WAITING_COUNTED = 1000
-
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaAccess:
+    """What an operator says of access to Leena AI. `base_urls` may override `auth`, `api` or
+    both."""
+
+    region: str
+    base_urls: Mapping[str, str]
+    credentials: LeenaCredentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeapAccess:
+    """What an operator says of access to Leap Workflows."""
+
+    dialect: LeapDialect
+    base_url: str | None
+    credentials: LeapCredentials
+
+
+Access = LeenaAccess | LeapAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,49 +75,50 @@ class StoreConnection:
     secrets: SecretStore
     secret_prefix: str
     endpoints_for: EndpointsFor
+    leap_url: str
     validate_base_url: ValidateBaseUrl
     clock: Clock
 
-    def __call__(
-        self,
-        tenant: str,
-        name: str,
-        *,
-        region: str,
-        base_urls: Mapping[str, str],
-        credentials: LeenaCredentials,
-    ) -> Connection:
-        """`base_urls` may override `auth`, `api` or both. Limits stay as they are.
+    def __call__(self, tenant: str, name: str, access: Access) -> Connection:
+        """Limits stay as they are.
 
-        InvalidRequest for an unknown region or a base URL that may not be called. The new
+        InvalidRequest for an unknown region, a base URL that may not be called, or another provider
+        than the connection has: runs that are under way over it would be lost. The new
         `updated_at` is what makes tokens of the credentials before useless (`tokens`).
         """
-        auth_url, api_url = self._urls(region, base_urls)
         now = self.clock()
         earlier = self._earlier(tenant, name)
+        connection = self._connection(tenant, name, access, now)
+        if earlier is not None:
+            _require_same_provider(earlier, connection)
+            connection = replace(connection, created_at=earlier.created_at, limits=earlier.limits)
         self.secrets.put(
             credentials_secret_name(self.secret_prefix, tenant, name),
-            {
-                "client_id": credentials.client_id,
-                "client_secret": credentials.client_secret.reveal(),
-                "username": credentials.username,
-                "password": credentials.password.reveal(),
-            },
+            credentials_document(access.credentials),
             f"agentruns: credentials of the connection {name} of the tenant {tenant}",
-        )
-        connection = Connection(
-            tenant=tenant,
-            name=name,
-            region=region,
-            auth_url=auth_url,
-            api_url=api_url,
-            created_at=earlier.created_at if earlier else now,
-            updated_at=now,
-            limits=earlier.limits if earlier else ConnectionLimits(),
         )
         self.connections.put(connection)
         logger.info("connection_stored", extra={"tenant": tenant, "connection": name})
         return connection
+
+    def _connection(self, tenant: str, name: str, access: Access, now: datetime) -> Connection:
+        about: dict[str, Any] = {
+            "tenant": tenant,
+            "name": name,
+            "created_at": now,
+            "updated_at": now,
+        }
+        if isinstance(access, LeapAccess):
+            api_url = self._base_url(access.base_url)
+            return LeapConnection(api_url=api_url, dialect=access.dialect, **about)
+        auth_url, api_url = self._urls(access.region, access.base_urls)
+        return LeenaConnection(region=access.region, auth_url=auth_url, api_url=api_url, **about)
+
+    def _base_url(self, base_url: str | None) -> str:
+        try:
+            return self.leap_url if base_url is None else self.validate_base_url(base_url)
+        except ValueError as error:
+            raise InvalidRequest([("base_url", str(error))]) from error
 
     def _urls(self, region: str, base_urls: Mapping[str, str]) -> tuple[str, str]:
         problems: list[tuple[str, str]] = []
@@ -163,111 +183,19 @@ class DeleteConnection:
         logger.info("connection_deleted", extra={"tenant": tenant, "connection": name})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionCheck:
-    """One thing looked at. `detail` is for a person and holds no secret."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckConnection:
-    """Try a connection for real, past every cache and gate: mint a token and use it once."""
-
-    connections: ConnectionStore
-    secrets: SecretStore
-    secret_prefix: str
-    leena: Callable[[], LeenaApi]
-    gates: GateStore
-    activities: ActivityStore
-    clock: Clock
-
-    def __call__(self, tenant: str, name: str) -> tuple[ConnectionCheck, ...]:
-        """ConnectionNotFound. The checks in order, up to the first that fails, then the gate and,
-        where their number is limited, the slots."""
-        connection = self.connections.get(tenant, name)
-        return *self._try(connection), self._gate(connection), *self._slots(connection)
-
-    def _slots(self, connection: Connection) -> Iterator[ConnectionCheck]:
-        """Whether activities wait for others to end: a fact, no failure."""
-        limit = connection.limits.max_concurrent_runs
-        slots = self.activities.read_slots(connection.tenant, connection.name, WAITING_COUNTED)
-        if limit is None and not slots.taken and not slots.waiting:
-            return
-        more = " or more" if len(slots.waiting) == WAITING_COUNTED else ""
-        detail = (
-            f"{len(slots.taken)} of {'any number' if limit is None else limit} taken; "
-            f"{len(slots.waiting)}{more} waiting"
-        )
-        yield ConnectionCheck(name="slots", ok=True, detail=detail)
-
-    def _gate(self, connection: Connection) -> ConnectionCheck:
-        """Whether runs may call now. What was tried here changes nothing about that."""
-        now = self.clock()
-        closed = []
-        for door in Door:
-            state = self.gates.read(connection.tenant, connection.name, door, consistent=True)
-            closed += _closings(state, connection, now)
-        detail = "; ".join(closed) or "open: runs may call"
-        return ConnectionCheck(name="gate", ok=not closed, detail=detail)
-
-    def _try(self, connection: Connection) -> tuple[ConnectionCheck, ...]:
-        tenant, name = connection.tenant, connection.name
-        try:
-            credentials = self._credentials(tenant, name)
-        except AgentrunsError as error:
-            return (ConnectionCheck(name="credentials_stored", ok=False, detail=str(error)),)
-        stored = ConnectionCheck(
-            name="credentials_stored", ok=True, detail="all four fields are in Secrets Manager"
-        )
-        leena = self.leena()
-        try:
-            token = leena.mint(connection, credentials)
-        except AgentrunsError as error:
-            return stored, ConnectionCheck(name="token_minted", ok=False, detail=str(error))
-        minted = ConnectionCheck(
-            name="token_minted",
-            ok=True,
-            detail=f"{connection.auth_url} gave a token for {token.expires_in_seconds:.0f} s",
-        )
-        return stored, minted, _probe(leena, connection, token)
-
-    def _credentials(self, tenant: str, name: str) -> LeenaCredentials:
-        secret_name = credentials_secret_name(self.secret_prefix, tenant, name)
-        document = self.secrets.get(secret_name)
-        if document is None:
-            raise SecretMalformed(
-                secret_name, f"there is none; store it with PUT /v1/connections/{name}"
-            )
-        return parse_credentials(secret_name, document)
+def credentials_document(credentials: Credentials) -> dict[str, str]:
+    """What the connection's secret holds: `tokens` and `api_keys` read it."""
+    if isinstance(credentials, LeapCredentials):
+        return {"api_key": credentials.api_key.reveal()}
+    return {
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret.reveal(),
+        "username": credentials.username,
+        "password": credentials.password.reveal(),
+    }
 
 
-def _probe(leena: LeenaApi, connection: Connection, token: MintedToken) -> ConnectionCheck:
-    """The answer hoped for is that there is no such item: it was reached and took the token."""
-    name = "api_reachable"
-    try:
-        leena.read_status(connection, token.access_token, PROBE_ITEM_ID)
-    except AopItemNotFound:
-        pass
-    except AgentrunsError as error:
-        return ConnectionCheck(name=name, ok=False, detail=f"{connection.api_url}: {error}")
-    return ConnectionCheck(name=name, ok=True, detail=f"{connection.api_url} took the token")
-
-
-def _closings(state: GateState, connection: Connection, now: datetime) -> list[str]:
-    """Why this gate keeps runs from calling, if it does. It opens by itself."""
-    found = []
-    reason = state.reason(now)
-    if reason is not None:
-        until = state.closed_until(now)
-        when = f"closed until {until:%H:%M:%S} UTC" if until else "the next call is the probe"
-        found.append(f"{state.door.value}: {reason.value}, {when}: {state.problem}")
-    refusal = state.refusal_of(connection.updated_at, now)
-    if refusal is not None:
-        found.append(
-            f"{state.door.value}: refused, not asked again until {refusal.until:%H:%M:%S} UTC: "
-            f"{refusal.detail}"
-        )
-    return found
+def _require_same_provider(earlier: Connection, connection: Connection) -> None:
+    if earlier.provider != connection.provider:
+        fault = f"connection {earlier.name!r} leads to {earlier.provider}; delete it first"
+        raise InvalidRequest([("provider", fault)])

@@ -18,7 +18,11 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ScopeMissing           403: the OAuth app lacks a scope
         │   ├── AopRejected            400 and its like: invalid body, or not executable
         │   ├── AopNotFound            404 on execute
-        │   └── AopItemNotFound        404 or 400 on a status check
+        │   ├── AopItemNotFound        404 or 400 on a status check
+        │   ├── ApiKeyRejected         Leap answered 401 or 403
+        │   ├── WorkflowRejected       Leap answered another 4xx to a start
+        │   ├── WorkflowNotFound       404 on a start
+        │   └── WorkflowRunNotFound    404 or 400 where a workflow run was read
         ├── NotFound                   of this tenant there is no such
         │   ├── ActivityNotFound
         │   ├── RunNotFound
@@ -32,8 +36,10 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ActivityAlreadyRedriven  it has its successor
         │   ├── AgentDisabled
         │   ├── ConnectionInUse        an agent still names it
+        │   ├── ConnectionOfOtherProvider  it leads elsewhere than the adapter needs
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
+        ├── HookRefused                no call of a webhook that we believe; never says why
         ├── Unauthenticated            no operator key, or none we know
         ├── ScopeDenied                the operator key lacks a scope
         ├── InvalidRequest             fields are wrong; carries (field, message) pairs
@@ -45,8 +51,9 @@ The branches say what the caller does next; the leaves name the fact.
         ├── SettingsMissing            environment variables are not set
         └── SecretMalformed            a stored secret does not have its shape
 
-`StoreConflict` is the one signal between a store and a use case (re-read and decide again); it
-never leaves a use case. Step Functions sees a class name as the error's name, so names are stable.
+The leaves of `UpstreamRejected` stand in `refusals`. `StoreConflict` is the one signal between a
+store and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a
+class name as the error's name, so names are stable.
 """
 
 from __future__ import annotations
@@ -132,71 +139,6 @@ class PermanentError(AgentrunsError):
 
 class UpstreamRejected(PermanentError):
     code = "upstream_rejected"
-
-
-class CredentialsRejected(UpstreamRejected):
-    code = "credentials_rejected"
-
-    def __init__(self, connection: str, status: int, detail: str) -> None:
-        super().__init__(
-            f"connection {connection!r}: the token endpoint answered {status} ({detail}). "
-            "Check client_id, client_secret, username, password and the region, "
-            f"then store them again with: agentruns connect leena {connection}"
-        )
-        self.connection = connection
-        self.status = status
-        self.detail = detail
-
-
-class TokenRejected(UpstreamRejected):
-    code = "token_rejected"
-
-    def __init__(self, connection: str) -> None:
-        super().__init__(
-            f"connection {connection!r}: a freshly minted token was answered 401. "
-            "Check that the region of the connection is the one of the OAuth app"
-        )
-        self.connection = connection
-
-
-class ScopeMissing(UpstreamRejected):
-    code = "scope_missing"
-
-    def __init__(self, connection: str, detail: str) -> None:
-        super().__init__(
-            f"connection {connection!r}: answered 403 ({detail}). "
-            "Ask Leena AI to give the OAuth app the scope aic.aop_execute"
-        )
-        self.connection = connection
-
-
-class AopRejected(UpstreamRejected):
-    code = "aop_rejected"
-
-    def __init__(self, aop_id: str, detail: str, status: int = 400) -> None:
-        super().__init__(f"AOP {aop_id!r}: answered {status} ({detail})")
-        self.aop_id = aop_id
-        self.status = status
-
-
-class AopNotFound(UpstreamRejected):
-    code = "aop_not_found"
-
-    def __init__(self, aop_id: str, detail: str) -> None:
-        super().__init__(
-            f"AOP {aop_id!r}: answered 404 ({detail}). Copy the Identifier from the AOP's details "
-            "in the Leena AI dashboard"
-        )
-        self.aop_id = aop_id
-
-
-class AopItemNotFound(UpstreamRejected):
-    code = "aop_item_not_found"
-
-    def __init__(self, aop_item_id: str, status: int, detail: str) -> None:
-        super().__init__(f"AOP item {aop_item_id!r}: answered {status} ({detail})")
-        self.aop_item_id = aop_item_id
-        self.status = status
 
 
 class NotFound(PermanentError):
@@ -292,6 +234,16 @@ class ConnectionInUse(Conflict):
         self.roles = tuple(roles)
 
 
+class ConnectionOfOtherProvider(Conflict):
+    code = "connection_of_other_provider"
+
+    def __init__(self, connection: str, provider: str, wanted: str) -> None:
+        super().__init__(
+            f"connection {connection!r} leads to the provider {provider}; {wanted} is needed here"
+        )
+        self.connection = connection
+
+
 class RunNotUnknown(Conflict):
     code = "run_not_unknown"
 
@@ -311,6 +263,15 @@ class RequestInFlight(Conflict):
             f"a request with Idempotency-Key {key!r} is being answered right now; send it again"
         )
         self.key = key
+
+
+class HookRefused(PermanentError):
+    """One answer for all: whoever calls learns nothing of which runs there are."""
+
+    code = "hook_refused"
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing here")
 
 
 class Unauthenticated(PermanentError):

@@ -27,16 +27,13 @@ from typing import Any, TypeVar
 from agentruns import gate, telemetry
 from agentruns.errors import (
     ConnectionClosed,
-    CredentialsRejected,
     StartUnknown,
     StoreConflict,
-    TokenRejected,
     UpstreamRejected,
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
 from agentruns.gate import ClosedBecause, Door, Entry, GateState, Refusal
-from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import (
     AopAccepted,
     AopObservation,
@@ -45,6 +42,8 @@ from agentruns.ports import (
     LeenaApi,
     MintedToken,
 )
+from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
+from agentruns.refusals import CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
 
 REMEMBERED_SECONDS = 3.0
@@ -151,6 +150,31 @@ class ConnectionGate:
     def abandoned(self, connection: Connection, door: Door) -> None:
         self._update(connection, door, gate.abandoned)
 
+    def send(
+        self, connection: Connection, door: Door, call: Callable[[], Answer], *, is_probe: bool
+    ) -> Answer:
+        """Make the call and report what it says about the host."""
+        try:
+            answer = call()
+        except (UpstreamUnavailable, StartUnknown) as error:
+            self.unavailable(
+                connection,
+                door,
+                str(error),
+                retry_after_seconds=getattr(error, "retry_after_seconds", None),
+                is_probe=is_probe,
+            )
+            raise
+        except (UpstreamRejected, UpstreamUnreadable):
+            self.answered(connection, door)
+            raise
+        except Exception:  # whatever it was, the next caller may probe
+            if is_probe:
+                self.abandoned(connection, door)
+            raise
+        self.answered(connection, door)
+        return answer
+
     def _take_probe(self, connection: Connection, state: GateState) -> bool:
         """Whoever loses waits for the probe's outcome, unless it is there already."""
         now = self._clock()
@@ -238,7 +262,7 @@ class GatedLeenaApi:
         self._untried: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
 
-    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
         """A refusal of the last minute is given again, with nothing sent."""
         is_probe = self._gate.enter(connection, Door.TOKENS, fresh=True)
         refusal = self._gate.refusal(connection)
@@ -247,7 +271,7 @@ class GatedLeenaApi:
                 self._gate.abandoned(connection, Door.TOKENS)
             raise _refusal_error(connection, refusal)
         try:
-            token = self._send(
+            token = self._gate.send(
                 connection,
                 Door.TOKENS,
                 lambda: self._api.mint(connection, credentials),
@@ -261,7 +285,7 @@ class GatedLeenaApi:
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -281,16 +305,18 @@ class GatedLeenaApi:
         )
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         return self._call(
             connection, token, lambda: self._api.read_status(connection, token, aop_item_id)
         )
 
-    def _call(self, connection: Connection, token: Secret, send: Callable[[], Answer]) -> Answer:
+    def _call(
+        self, connection: LeenaConnection, token: Secret, send: Callable[[], Answer]
+    ) -> Answer:
         is_probe = self._gate.enter(connection, Door.CALLS)
         try:
-            answer = self._send(connection, Door.CALLS, send, is_probe=is_probe)
+            answer = self._gate.send(connection, Door.CALLS, send, is_probe=is_probe)
         except TokenRejected as error:
             if self._was_untried(token):
                 self._gate.refused(connection, None, str(error))
@@ -299,31 +325,6 @@ class GatedLeenaApi:
             self._forget_untried(token)
             raise
         self._forget_untried(token)
-        return answer
-
-    def _send(
-        self, connection: Connection, door: Door, send: Callable[[], Answer], *, is_probe: bool
-    ) -> Answer:
-        """Make the call and report what it says about the host."""
-        try:
-            answer = send()
-        except (UpstreamUnavailable, StartUnknown) as error:
-            self._gate.unavailable(
-                connection,
-                door,
-                str(error),
-                retry_after_seconds=getattr(error, "retry_after_seconds", None),
-                is_probe=is_probe,
-            )
-            raise
-        except (UpstreamRejected, UpstreamUnreadable):
-            self._gate.answered(connection, door)
-            raise
-        except Exception:  # whatever it was, the next caller may probe
-            if is_probe:
-                self._gate.abandoned(connection, door)
-            raise
-        self._gate.answered(connection, door)
         return answer
 
     def _remember_untried(self, token: MintedToken) -> None:

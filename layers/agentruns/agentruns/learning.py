@@ -14,6 +14,8 @@ from agentruns.errors import StoreConflict
 from agentruns.model import Activity, EvidenceSource, Run
 from agentruns.ports import Clock, DurationStore
 
+_SEEN = frozenset({EvidenceSource.POLL, EvidenceSource.WEBHOOK})
+
 ATTEMPTS = 4
 """Lost races after which a run is not counted: the others that ended just now are."""
 
@@ -60,11 +62,12 @@ class LearnDurations:
 
 
 def subject_of(activity: Activity) -> str:
-    """Whose runs are alike: those of one role with one AOP; without a role, of the AOP.
+    """Whose runs are alike: those of one role with one AOP or workflow; without a role, of
+    the latter.
 
     None of the three may hold a space."""
     adapter = activity.adapter
-    return f"{activity.agent_role or '-'} {adapter.connection} {adapter.aop_id}"
+    return f"{activity.agent_role or '-'} {adapter.connection} {adapter.work_id}"
 
 
 def duration_seconds(run: Run) -> float | None:
@@ -72,7 +75,7 @@ def duration_seconds(run: Run) -> float | None:
 
     None where nobody saw it end by itself: at the deadline, by a person, by an error of ours.
     """
-    is_seen = any(each.decided and each.source is EvidenceSource.POLL for each in run.evidence)
+    is_seen = any(each.decided and each.source in _SEEN for each in run.evidence)
     if not is_seen or run.started_at is None or run.ended_at is None:
         return None
     until_seen = (run.ended_at - run.started_at).total_seconds()

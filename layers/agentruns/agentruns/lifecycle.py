@@ -20,18 +20,20 @@ from agentruns.model import (
     Evidence,
     EvidenceSource,
     NewEvent,
+    Observation,
     OnStartUnknown,
     Problem,
     Run,
+    StartAccepted,
 )
 from agentruns.polling import plan_next_visit
-from agentruns.ports import AopAccepted, AopObservation
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import (
     about,
     end_activity,
     in_status,
     new_event,
+    remote_ids,
     resumed,
     run_changed,
     run_in_status,
@@ -111,18 +113,17 @@ def start_not_taken(
 
 
 def start_accepted(
-    record: ActivityRecord, run: Run, accepted: AopAccepted, now: datetime
+    record: ActivityRecord, run: Run, accepted: StartAccepted, now: datetime
 ) -> Change:
     """The provider has it. A run that was ended meanwhile keeps its status and gains the ids."""
     run = replace(
         run,
         started_at=now,
-        aop_item_id=accepted.aop_item_id,
+        remote_id=accepted.remote_id,
         provider_request_id=accepted.request_id,
         provider_run_id=accepted.provider_run_id,
     )
-    ids = {
-        "aop_item_id": accepted.aop_item_id,
+    ids = remote_ids(record.activity, accepted.remote_id) | {
         "provider_request_id": accepted.request_id,
         "provider_run_id": accepted.provider_run_id,
     }
@@ -151,19 +152,22 @@ def start_unknown(record: ActivityRecord, problem: Problem, now: datetime) -> Ch
     )
 
 
-def bind_start(record: ActivityRecord, aop_item_id: str, now: datetime) -> Change:
-    """A person found what an unknown start became: it is followed from here on."""
+def bind_start(
+    record: ActivityRecord, remote_id: str, source: EvidenceSource, now: datetime
+) -> Change:
+    """A person, or the provider, said what a start became: it is followed from here on."""
     run = replace(
         record.current_run,
         started_at=record.current_run.status_since,
-        aop_item_id=aop_item_id,
+        remote_id=remote_id,
         last_problem=None,
         next_check_at=now,
         is_swept_next=False,
         due_at=now + EXECUTION_GRACE,
     )
     run = run_in_status(run, RunStatus.RUNNING, now)
-    detail = {"status": run.status.value, "aop_item_id": aop_item_id, "source": "human"}
+    detail = {"status": run.status.value, "source": source.value}
+    detail |= remote_ids(record.activity, remote_id)
     activity = unblocked(record.activity, now)
     started = new_event(EventType.RUN_STARTED, run, now, detail)
     return Change(
@@ -193,31 +197,26 @@ def declare_not_started(record: ActivityRecord, now: datetime) -> Change:
 
 
 def status_observed(
-    record: ActivityRecord, run: Run, status: RunStatus, observation: AopObservation, now: datetime
+    record: ActivityRecord, run: Run, seen: Observation, source: EvidenceSource, now: datetime
 ) -> Change | Run:
-    """A status check's known answer. A Run where only the bookkeeping is new.
+    """What the provider told of a run that goes on. A Run where only the bookkeeping is new.
 
-    `run` is the record's current run with the check already booked.
+    `run` is the record's current run with the look already booked.
     """
     run = replace(
         run,
-        provider_status=observation.status,
-        reference_id=observation.reference_id or run.reference_id,
-        initiated_at=observation.initiated_at or run.initiated_at,
-        completed_at=observation.completed_at or run.completed_at,
+        provider_status=seen.provider_status,
+        reference_id=seen.reference_id or run.reference_id,
+        initiated_at=seen.initiated_at or run.initiated_at,
+        completed_at=seen.completed_at or run.completed_at,
     )
-    if status.is_terminal:
-        return end_run(
-            record,
-            run,
-            status,
-            EvidenceSource.POLL,
-            now,
-            problem=_provider_problem(status, observation),
-        )
-    if status is run.status:
+    if seen.status is None or seen.status is run.status:
         return run
-    return run_changed(record, run, status, now)
+    if seen.status.is_terminal:
+        return end_run(
+            record, run, seen.status, source, now, problem=seen.problem, output=seen.output
+        )
+    return run_changed(record, run, seen.status, now)
 
 
 def end_run(
@@ -384,12 +383,3 @@ def _next_run(activity: Activity, attempt: int, now: datetime, wait: timedelta) 
         next_check_at=now + wait if wait else None,
         due_at=now + wait + EXECUTION_GRACE,
     )
-
-
-def _provider_problem(status: RunStatus, observation: AopObservation) -> Problem | None:
-    item = f"AOP item {observation.aop_item_id!r}"
-    if status is RunStatus.FAILED:
-        return Problem(code=UPSTREAM_FAILED, message=f"{item} failed in Leena AI")
-    if status is RunStatus.ABORTED:
-        return Problem(code=UPSTREAM_ABORTED, message=f"{item} was aborted in Leena AI")
-    return None

@@ -1,7 +1,8 @@
-"""What agentruns keeps: activities, their runs, the evidence and the events; agents, connections.
+"""What agentruns keeps: activities, their runs, the evidence and the events; agents.
 
-Plain immutable values. Not here: the statuses and their transitions (`statuses`), the rules that
-make one value of another (`lifecycle`), how a value is stored (`store`).
+Plain immutable values. Not here: connections and adapters (`providers`), the statuses and their
+transitions (`statuses`), the rules that make one value of another (`lifecycle`), how a value is
+stored (`store`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
 from agentruns.polling import USUAL_DETECTION, Detection
-from agentruns.secret import Secret
+from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class EvidenceSource(StrEnum):
 
     START = "start"
     POLL = "poll"
+    WEBHOOK = "webhook"
     HUMAN = "human"
     DEADLINE = "deadline"
     WORKFLOW = "workflow"
@@ -77,21 +79,13 @@ class EventType(StrEnum):
     RUN_START_UNKNOWN = "RunStartUnknown"
     RUN_RETRIED = "RunRetried"
     RUN_CONTRADICTED = "RunContradicted"
+    DUPLICATE_START_DETECTED = "DuplicateStartDetected"
     ACTIVITY_BLOCKED = "ActivityBlocked"
     ACTIVITY_RESUMED = "ActivityResumed"
     ACTIVITY_COMPLETED = "ActivityCompleted"
     ACTIVITY_FAILED = "ActivityFailed"
     ACTIVITY_CANCELLED = "ActivityCancelled"
     ACTIVITY_REDRIVEN = "ActivityRedriven"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeenaAopAdapter:
-    """Drives an AOP of Leena AI over a stored connection."""
-
-    connection: str
-    aop_id: str
-    type: str = field(default="leena_aop", init=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +128,10 @@ class Run:
     # The start: who dispatches, and what the provider answered.
     dispatch_id: str | None = None
     started_at: datetime | None = None
-    aop_item_id: str | None = None
+    remote_id: str | None = None  # what the provider calls it: an AOP item's id, a workflow run's
     provider_request_id: str | None = None
     provider_run_id: str | None = None
+    other_remote_ids: tuple[str, ...] = ()  # of a start that turned out to be two
     # What the status checks say.
     provider_status: str | None = None
     reference_id: str | None = None
@@ -161,6 +156,28 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartAccepted:
+    """What the provider calls a run that it took."""
+
+    remote_id: str
+    request_id: str | None = None
+    provider_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a provider told of a run, in our words. `status` None: its word is none we know."""
+
+    status: RunStatus | None
+    provider_status: str
+    reference_id: str | None = None
+    initiated_at: datetime | None = None
+    completed_at: datetime | None = None
+    problem: Problem | None = None
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityInput:
     """What the agent is told. Kept apart from the activity, since it can be large."""
 
@@ -175,7 +192,7 @@ class Activity:
     tenant: str
     activity_id: str
     agent_role: str | None
-    adapter: LeenaAopAdapter
+    adapter: Adapter
     trigger: Trigger
     status: ActivityStatus
     created_at: datetime
@@ -278,7 +295,7 @@ class Agent:
 
     tenant: str
     role: str
-    adapter: LeenaAopAdapter
+    adapter: Adapter
     created_at: datetime
     updated_at: datetime
     enabled: bool = True
@@ -289,41 +306,6 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLimits:
-    """What a connection may do at most, over all containers. None: no limit.
-
-    `max_concurrent_runs`: how many activities are under way; the others wait, `queued`.
-    """
-
-    max_concurrent_runs: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """Named access to a provider, without its credentials."""
-
-    tenant: str
-    name: str
-    region: str
-    auth_url: str
-    api_url: str
-    created_at: datetime
-    updated_at: datetime
-    provider: str = "leena"
-    limits: ConnectionLimits = ConnectionLimits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeenaCredentials:
-    """What the connection's secret holds."""
-
-    client_id: str
-    client_secret: Secret
-    username: str
-    password: Secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityRequest:
     """What a trigger asks for: the body of `POST /v1/activities`, validated.
 
@@ -331,7 +313,7 @@ class ActivityRequest:
     """
 
     agent_role: str | None = None
-    adapter: LeenaAopAdapter | None = None
+    adapter: Adapter | None = None
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""

@@ -19,16 +19,15 @@ from agentruns.model import (
     ActivityRecord,
     Agent,
     Change,
-    Connection,
     Event,
     Idempotency,
-    LeenaCredentials,
     NewEvent,
     OperatorKey,
     Page,
     Run,
     Schedule,
 )
+from agentruns.providers import Connection, LeapConnection, LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
 
@@ -269,12 +268,12 @@ class AopObservation:
 class LeenaApi(Protocol):
     """Leena AI's External AOP API over one connection. Each call is one HTTP request."""
 
-    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
         """CredentialsRejected (400, 401, 403); UpstreamUnavailable; UpstreamUnreadable."""
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -286,7 +285,7 @@ class LeenaApi(Protocol):
         429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         """TokenRejected (401), ScopeMissing (403), AopItemNotFound (400, 404);
         UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""
@@ -295,10 +294,51 @@ class LeenaApi(Protocol):
 class TokenSource(Protocol):
     """Valid access tokens, minted at most once at a time over all containers."""
 
-    def get(self, connection: Connection) -> MintedToken:
+    def get(self, connection: LeenaConnection) -> MintedToken:
         """From memory, else from its secret, else minted. CredentialsRejected, MintInProgress,
         UpstreamUnavailable, UpstreamUnreadable."""
 
-    def replace(self, connection: Connection, rejected_version: str) -> MintedToken:
+    def replace(self, connection: LeenaConnection, rejected_version: str) -> MintedToken:
         """A token other than the rejected one: a newer one that is stored already, or a new
         one. Errors as `get`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRun:
+    """A run of a Leap workflow as the provider shows it: in an answer or on a webhook.
+
+    `status` is the provider's own word, known or not; it alone says whether the run has ended, as
+    `ended_at` is not always there. `error` is one clipped line.
+    """
+
+    workflow_run_id: str
+    workflow_id: str | None
+    version_id: str | None
+    status: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: str | None
+    output: Any
+
+
+class LeapApi(Protocol):
+    """Leap Workflows over one connection, in its dialect. Each call is one HTTP request."""
+
+    def start(
+        self,
+        connection: LeapConnection,
+        api_key: Secret,
+        *,
+        workflow_id: str,
+        webhook_url: Secret,
+        inputs: Mapping[str, Any],
+    ) -> WorkflowRun:
+        """ApiKeyRejected (401, 403), WorkflowNotFound (404), WorkflowRejected (other 4xx);
+        UpstreamUnavailable only where the request was provably not taken (refused, DNS, TLS,
+        429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
+
+    def read_run(
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+    ) -> WorkflowRun:
+        """Only in a dialect that `can_be_asked`. ApiKeyRejected (401, 403), WorkflowRunNotFound
+        (400, 404); UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""

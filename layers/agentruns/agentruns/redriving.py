@@ -18,6 +18,7 @@ from typing import Any
 from agentruns import lifecycle
 from agentruns.activities import IDEMPOTENCY_LIFE, Accepted, repeat, start_execution
 from agentruns.admission import at_first
+from agentruns.agents import connection_for
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
 from agentruns.errors import (
@@ -26,6 +27,7 @@ from agentruns.errors import (
     AgentDisabled,
     AgentNotFound,
     ConnectionNotFound,
+    ConnectionOfOtherProvider,
     StoreConflict,
     StoreContention,
 )
@@ -35,7 +37,6 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     Change,
-    Connection,
     EventType,
     Idempotency,
     RetryPolicy,
@@ -50,6 +51,7 @@ from agentruns.ports import (
     ConnectionStore,
     Executions,
 )
+from agentruns.providers import Connection
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
@@ -144,8 +146,8 @@ class RedriveActivity:
                 agent = self.agents.get(activity.tenant, activity.agent_role)
                 if not agent.enabled:
                     raise AgentDisabled(agent.role)
-            return self.connections.get(activity.tenant, activity.adapter.connection)
-        except (AgentNotFound, ConnectionNotFound) as error:
+            return connection_for(self.connections, activity.tenant, activity.adapter)
+        except (AgentNotFound, ConnectionNotFound, ConnectionOfOtherProvider) as error:
             raise ActivityNotRedrivable(
                 activity.activity_id, f"cannot be redriven: {error}"
             ) from error
@@ -312,7 +314,7 @@ def _why_not(activity: Activity, record: ActivityRecord) -> str:
 
 def _may_have_started(run: Run) -> bool:
     """The start was sent, gave no item, and was neither refused nor found not to have worked."""
-    if run.dispatch_id is None or run.aop_item_id is not None:
+    if run.dispatch_id is None or run.remote_id is not None:
         return False
     known = {lifecycle.NOT_STARTED, *map(error_code, refusal_names())}
     return run.error is None or run.error.code not in known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agentruns import lifecycle
 from agentruns.errors import RunNotUnknown
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change
+from agentruns.model import ActivityRecord, Change, EvidenceSource
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.routing import route
@@ -17,15 +17,15 @@ from agentruns.transact import transact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveRun:
-    """Go on from a `start_unknown` run: follow the item it became, or open another run."""
+    """Go on from a `start_unknown` run: follow what it became, or open another run."""
 
     activities: ActivityStore
     executions: Executions
     clock: Clock
     policy: PollPolicy
 
-    def __call__(self, tenant: str, run_id: str, aop_item_id: str | None) -> ActivityRecord:
-        """`aop_item_id` None: nothing was started. Resolving twice alike changes nothing.
+    def __call__(self, tenant: str, run_id: str, remote_id: str | None) -> ActivityRecord:
+        """`remote_id` None: nothing was started. Resolving twice alike changes nothing.
 
         RunNotFound; ActivityNotFound; RunNotUnknown where the run is anything else. An execution
         that could not be woken is the sweeper's.
@@ -37,13 +37,13 @@ class ResolveRun:
             nonlocal callback_token
             run = record.run(run_id)
             if run.status is not RunStatus.START_UNKNOWN:
-                if _is_resolved(record, run_id, aop_item_id):
+                if _is_resolved(record, run_id, remote_id):
                     return None
                 raise RunNotUnknown(run_id, run.status)
             callback_token = run.callback_token
-            if aop_item_id is None:
+            if remote_id is None:
                 return lifecycle.declare_not_started(record, now)
-            return lifecycle.bind_start(record, aop_item_id, now)
+            return lifecycle.bind_start(record, remote_id, EvidenceSource.HUMAN, now)
 
         record = transact(self.activities, tenant, activity_id_of(run_id), decide)
         if callback_token is not None:
@@ -52,8 +52,8 @@ class ResolveRun:
         return record
 
 
-def _is_resolved(record: ActivityRecord, run_id: str, aop_item_id: str | None) -> bool:
+def _is_resolved(record: ActivityRecord, run_id: str, remote_id: str | None) -> bool:
     run = record.run(run_id)
-    if aop_item_id is not None:
-        return run.aop_item_id == aop_item_id
+    if remote_id is not None:
+        return run.remote_id == remote_id
     return run.error is not None and run.error.code == lifecycle.NOT_STARTED

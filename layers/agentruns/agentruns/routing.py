@@ -7,8 +7,11 @@ its caller thought. Not here: changing anything.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+from agentruns.durations import NO_HISTORY
+from agentruns.lifecycle import EXECUTION_GRACE
 from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
 from agentruns.polling import (
     PARK_FROM_SECONDS,
@@ -18,6 +21,7 @@ from agentruns.polling import (
     longest_park,
     plan_next_check,
 )
+from agentruns.providers import LEAP
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep, Step
 
@@ -58,8 +62,10 @@ def plan_for(
     policy = activity.detection.applied_to(policy)
     is_paused = run.status is RunStatus.PAUSED
     since = (run.status_since if is_paused else run.started_at) or run.created_at
+    tells = tells_itself(activity)
     return plan_next_check(
-        status=run.status,
+        # looks that only make up for a lost webhook are as rare as those at a pause
+        status=RunStatus.PAUSED if tells else run.status,
         age_seconds=(now - since).total_seconds(),
         deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
         policy=policy,
@@ -67,8 +73,34 @@ def plan_for(
         offset_seconds=0.0 if run.polls else first_offset_seconds(run.run_id, policy),
         failed_checks=run.failed_checks,
         retry_after_seconds=retry_after_seconds,
-        history=activity.durations,
+        history=NO_HISTORY if tells else activity.durations,
     )
+
+
+def planned(
+    activity: Activity,
+    run: Run,
+    now: datetime,
+    policy: PollPolicy,
+    retry_after_seconds: float | None = None,
+) -> Run:
+    """The run with its next check written down, and when the sweeper has to look."""
+    plan = plan_for(activity, run, now, policy, retry_after_seconds)
+    next_check_at = now + timedelta(seconds=plan.wait_seconds)
+    is_swept_next = plan.park or tells_itself(activity)
+    is_swept = is_swept_next and run.callback_token is not None
+    grace = timedelta(0) if is_swept else EXECUTION_GRACE
+    return replace(
+        run,
+        next_check_at=next_check_at,
+        is_swept_next=is_swept_next,
+        due_at=next_check_at + grace,
+    )
+
+
+def tells_itself(activity: Activity) -> bool:
+    """Whether the provider calls us when a run has ended: nobody waits for it in the loop."""
+    return activity.adapter.provider == LEAP
 
 
 def step(
@@ -97,6 +129,8 @@ def step(
 def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
     """Where the run's plan leads, as it was written down with the last look."""
     run = record.current_run
+    if tells_itself(record.activity):
+        return _park(record, now)
     if run.next_check_at is None:
         plan = plan_for(record.activity, run, now, policy)
         wait_seconds, is_swept_next = plan.wait_seconds, plan.park

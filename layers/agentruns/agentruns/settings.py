@@ -20,6 +20,8 @@ class Settings:
     secret_prefix: str = ""
     state_machine_arn: str = ""
     operator_key_secret_arn: str = ""
+    hook_secret_arn: str = ""
+    hook_base_url: str = ""
     event_tenant: str = ""
     allow_private_networks: str = ""
     poll_floor_seconds: str = ""

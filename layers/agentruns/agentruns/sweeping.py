@@ -19,7 +19,7 @@ from agentruns import lifecycle, telemetry
 from agentruns.activities import start_execution
 from agentruns.admission import wait_on
 from agentruns.admitting import AdmitActivities
-from agentruns.aop import CheckAop
+from agentruns.checking import CheckRun
 from agentruns.errors import PermanentError
 from agentruns.fair_queue import FairQueue, Lane, Turn
 from agentruns.model import ActivityRecord, Admission, Change, Run
@@ -68,7 +68,7 @@ class Sweep:
 
     activities: ActivityStore
     executions: Executions
-    check_aop: CheckAop
+    check_run: CheckRun
     settle_run: SettleRun
     admit_activities: AdmitActivities
     clock: Clock
@@ -199,7 +199,7 @@ class Sweep:
     def _check(self, record: ActivityRecord) -> Step:
         task = _task(record)
         try:
-            return self.check_aop(task)
+            return self.check_run(task)
         except PermanentError as error:
             return self.settle_run(task, error=type(error).__name__, cause=str(error))
 

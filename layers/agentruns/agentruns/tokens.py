@@ -40,8 +40,8 @@ from agentruns.errors import (
     PermanentError,
     SecretMalformed,
 )
-from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import Clock, LeaseStore, LeenaApi, MintedToken, SecretStore
+from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 
 LEASE_SECONDS = 30.0
@@ -101,7 +101,7 @@ class _HeldToken:
     connection_updated_at: datetime
 
     @classmethod
-    def minted(cls, token: MintedToken, connection: Connection, now: datetime) -> _HeldToken:
+    def minted(cls, token: MintedToken, connection: LeenaConnection, now: datetime) -> _HeldToken:
         life = token.expires_in_seconds
         return cls(
             token=token,
@@ -147,7 +147,7 @@ class _HeldToken:
             "connection_updated_at": self.connection_updated_at.isoformat(),
         }
 
-    def serves(self, connection: Connection, now: datetime) -> bool:
+    def serves(self, connection: LeenaConnection, now: datetime) -> bool:
         return now < self.expires_at and self.connection_updated_at >= connection.updated_at
 
 
@@ -193,7 +193,7 @@ class CachedTokenSource:
         self._memory: OrderedDict[tuple[str, str], _HeldToken] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, connection: Connection) -> MintedToken:
+    def get(self, connection: LeenaConnection) -> MintedToken:
         """As the port; besides, ConnectionNotFound without credentials and SecretMalformed."""
         held = self._held(connection, None)
         if held is not None and self._clock() < held.refresh_at:
@@ -217,11 +217,11 @@ class CachedTokenSource:
             )
             return held.token
 
-    def replace(self, connection: Connection, rejected_version: str) -> MintedToken:
+    def replace(self, connection: LeenaConnection, rejected_version: str) -> MintedToken:
         """As the port. An older token than the rejected one is not taken for a newer."""
         return self._renew(connection, self._forget(connection, rejected_version)).token
 
-    def _renew(self, connection: Connection, rejected: _Rejected | None) -> _HeldToken:
+    def _renew(self, connection: LeenaConnection, rejected: _Rejected | None) -> _HeldToken:
         """A token that is not yet due, from wherever it comes first.
 
         One that is due but valid, while somebody else refreshes it.
@@ -247,7 +247,7 @@ class CachedTokenSource:
         return held
 
     def _mint_under_lease(
-        self, connection: Connection, rejected: _Rejected | None, lease: str, owner: str
+        self, connection: LeenaConnection, rejected: _Rejected | None, lease: str, owner: str
     ) -> _HeldToken:
         try:
             held = self._look(connection, rejected)
@@ -257,7 +257,7 @@ class CachedTokenSource:
         finally:
             self._release(connection, lease, owner)
 
-    def _mint(self, connection: Connection) -> _HeldToken:
+    def _mint(self, connection: LeenaConnection) -> _HeldToken:
         name = credentials_secret_name(self._secret_prefix, connection.tenant, connection.name)
         document = self._secrets.get(name)
         if document is None:
@@ -277,7 +277,7 @@ class CachedTokenSource:
         )
         return held
 
-    def _share(self, connection: Connection, held: _HeldToken) -> None:
+    def _share(self, connection: LeenaConnection, held: _HeldToken) -> None:
         """Let the other containers have it. A failure costs them a mint, and us nothing."""
         if held.token.expires_in_seconds < SHORTEST_STORED_LIFE_SECONDS:
             return
@@ -293,7 +293,7 @@ class CachedTokenSource:
                 extra={"connection": connection.name, "error": type(exc).__name__},
             )
 
-    def _release(self, connection: Connection, lease: str, owner: str) -> None:
+    def _release(self, connection: LeenaConnection, lease: str, owner: str) -> None:
         try:
             self._leases.release(lease, owner)
         except Exception as exc:  # noqa: BLE001  # it runs out by itself; the mint stands
@@ -302,7 +302,7 @@ class CachedTokenSource:
                 extra={"connection": connection.name, "error": type(exc).__name__},
             )
 
-    def _look(self, connection: Connection, rejected: _Rejected | None) -> _HeldToken | None:
+    def _look(self, connection: LeenaConnection, rejected: _Rejected | None) -> _HeldToken | None:
         """The best valid token that exists already: of this process, else the shared one."""
         held = self._held(connection, rejected)
         if held is not None and self._clock() < held.refresh_at:
@@ -317,7 +317,7 @@ class CachedTokenSource:
             return shared
         return held
 
-    def _read_shared(self, connection: Connection) -> _HeldToken | None:
+    def _read_shared(self, connection: LeenaConnection) -> _HeldToken | None:
         name = token_secret_name(self._secret_prefix, connection.tenant, connection.name)
         try:
             document = self._secrets.get(name)
@@ -325,7 +325,7 @@ class CachedTokenSource:
             return None  # overwritten by the next mint
         return None if document is None else _HeldToken.parse(document)
 
-    def _held(self, connection: Connection, rejected: _Rejected | None) -> _HeldToken | None:
+    def _held(self, connection: LeenaConnection, rejected: _Rejected | None) -> _HeldToken | None:
         """The valid token in memory."""
         with self._lock:
             held = self._memory.get((connection.tenant, connection.name))
@@ -333,7 +333,7 @@ class CachedTokenSource:
             return None
         return held if rejected is None or rejected.allows(held) else None
 
-    def _remember(self, connection: Connection, held: _HeldToken) -> None:
+    def _remember(self, connection: LeenaConnection, held: _HeldToken) -> None:
         key = (connection.tenant, connection.name)
         with self._lock:
             self._memory[key] = held
@@ -341,7 +341,7 @@ class CachedTokenSource:
             while len(self._memory) > MEMORY_ENTRIES:
                 self._memory.popitem(last=False)
 
-    def _forget(self, connection: Connection, rejected_version: str) -> _Rejected:
+    def _forget(self, connection: LeenaConnection, rejected_version: str) -> _Rejected:
         key = (connection.tenant, connection.name)
         with self._lock:
             held = self._memory.get(key)
@@ -350,7 +350,7 @@ class CachedTokenSource:
             del self._memory[key]
             return _Rejected(rejected_version, held.minted_at)
 
-    def _postpone_refresh(self, connection: Connection, held: _HeldToken) -> None:
+    def _postpone_refresh(self, connection: LeenaConnection, held: _HeldToken) -> None:
         later = self._clock() + timedelta(seconds=POSTPONE_SECONDS)
         self._remember(connection, replace(held, refresh_at=min(later, held.expires_at)))
 

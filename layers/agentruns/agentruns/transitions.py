@@ -19,6 +19,7 @@ from agentruns.model import (
     Problem,
     Run,
 )
+from agentruns.providers import LEENA
 from agentruns.statuses import (
     ActivityStatus,
     RunStatus,
@@ -111,6 +112,12 @@ def about(activity: Activity) -> dict[str, Any]:
         "title": activity.title,
         "tags": list(activity.tags),
     }
+
+
+def remote_ids(activity: Activity, remote_id: str) -> dict[str, Any]:
+    """What the provider calls the run; an AOP's also by the name that Leena AI has for it."""
+    own_name = {"aop_item_id": remote_id} if activity.adapter.provider == LEENA else {}
+    return {"remote_id": remote_id} | own_name
 
 
 def why(problem: Problem | None) -> dict[str, Any]:

@@ -1,5 +1,4 @@
 """Builds what the handlers call. The only builder; each thing is built once, when first asked for.
-
 A function imports only what it builds: pydantic stays with the API, requests with the provider.
 """
 
@@ -12,31 +11,34 @@ from typing import TYPE_CHECKING
 from agentruns.activities import AcceptActivity
 from agentruns.aws.clients import AwsClients
 from agentruns.settings import POLL_SETTINGS, Settings
+from agentruns.store.stores import DynamoDbStores
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
+    from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
-    from agentruns.aop import CheckAop, ExecuteAop, MintToken
+    from agentruns.aop import ExecuteAop, MintToken
     from agentruns.api.app import LambdaApp
     from agentruns.api.events import AcceptEvent
+    from agentruns.api_keys import StoredApiKeys
+    from agentruns.checking import CheckRun
+    from agentruns.gating import ConnectionGate
+    from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
     from agentruns.ports import (
-        ActivityStore,
-        AgentStore,
-        ConnectionStore,
         Executions,
-        GateStore,
+        LeapApi,
         LeenaApi,
-        ScheduleStore,
         SecretStore,
         TokenSource,
     )
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
+    from agentruns.workflows import StartLeapWorkflow
 
-LEENA_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
-"""What a function that calls Leena AI needs."""
+PROVIDER_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
+"""What a function that calls a provider needs."""
 
 CALL_DEADLINE_SECONDS = 20.0
 CHECK_DEADLINE_SECONDS = 9.0
@@ -53,8 +55,8 @@ def open_run() -> OpenRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return OpenRun(
-        activities=_activities(),
-        schedules=_schedules(),
+        activities=_stores().activities,
+        schedules=_stores().schedules,
         accept_activity=accept_activity(),
         admit_activities=_admit_activities(),
         clock=now,
@@ -66,10 +68,10 @@ def open_run() -> OpenRun:
 def mint_token() -> MintToken:
     from agentruns.aop import MintToken
 
-    settings = Settings.load(*LEENA_SETTINGS)
+    settings = Settings.load(*PROVIDER_SETTINGS)
     return MintToken(
-        activities=_activities(),
-        connections=_connections(),
+        activities=_stores().activities,
+        connections=_stores().connections,
         tokens=_tokens(),
         clock=now,
         policy=settings.poll_policy,
@@ -80,10 +82,10 @@ def mint_token() -> MintToken:
 def execute_aop() -> ExecuteAop:
     from agentruns.aop import ExecuteAop
 
-    settings = Settings.load(*LEENA_SETTINGS)
+    settings = Settings.load(*PROVIDER_SETTINGS)
     return ExecuteAop(
-        activities=_activities(),
-        connections=_connections(),
+        activities=_stores().activities,
+        connections=_stores().connections,
         tokens=_tokens(),
         leena=_gated_leena_api(),
         learning=_learning(),
@@ -93,15 +95,42 @@ def execute_aop() -> ExecuteAop:
 
 
 @functools.cache
-def check_aop() -> CheckAop:
-    from agentruns.aop import CheckAop
+def start_leap_workflow() -> StartLeapWorkflow:
+    from agentruns.workflows import StartLeapWorkflow
 
-    settings = Settings.load(*LEENA_SETTINGS)
-    return CheckAop(
-        activities=_activities(),
-        connections=_connections(),
-        tokens=_tokens(),
-        leena=_gated_leena_api(),
+    settings = Settings.load("hook_base_url", *PROVIDER_SETTINGS)
+    return StartLeapWorkflow(
+        activities=_stores().activities,
+        connections=_stores().connections,
+        api_keys=_api_keys(),
+        hook_urls=_hook_urls(settings.hook_base_url),
+        leap=_gated_leap_api(),
+        clock=now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def check_run() -> CheckRun:
+    from agentruns.aop import LookAtAop
+    from agentruns.checking import CheckRun
+    from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
+    from agentruns.workflows import LookAtWorkflowRun
+
+    settings = Settings.load(*PROVIDER_SETTINGS)
+    return CheckRun(
+        activities=_stores().activities,
+        looks={
+            LEENA_AOP: LookAtAop(
+                connections=_stores().connections,
+                tokens=_tokens(),
+                leena=_gated_leena_api(),
+                clock=now,
+            ),
+            LEAP_WORKFLOW: LookAtWorkflowRun(
+                connections=_stores().connections, api_keys=_api_keys(), leap=_gated_leap_api()
+            ),
+        },
         clock=now,
         policy=settings.poll_policy,
     )
@@ -113,7 +142,7 @@ def park_run() -> ParkRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return ParkRun(
-        activities=_activities(),
+        activities=_stores().activities,
         executions=_executions(),
         clock=now,
         policy=settings.poll_policy,
@@ -126,7 +155,7 @@ def settle_run() -> SettleRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return SettleRun(
-        activities=_activities(),
+        activities=_stores().activities,
         learning=_learning(),
         admit_activities=_admit_activities(),
         clock=now,
@@ -138,11 +167,11 @@ def settle_run() -> SettleRun:
 def sweep() -> Sweep:
     from agentruns.sweeping import Sweep
 
-    settings = Settings.load("state_machine_arn", *LEENA_SETTINGS)
+    settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
     return Sweep(
-        activities=_activities(),
+        activities=_stores().activities,
         executions=_executions(),
-        check_aop=check_aop(),
+        check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=_admit_activities(),
         clock=now,
@@ -165,23 +194,11 @@ def publish_events() -> PublishEvents:
 
 @functools.cache
 def operator_api() -> LambdaApp:
-    from agentruns.activities import CancelActivity
     from agentruns.adapters.base_urls import validate_base_url
+    from agentruns.adapters.leap_urls import LEAP_URL
     from agentruns.adapters.leena_regions import endpoints_for
-    from agentruns.agents import StoreAgent
     from agentruns.api.app import build_app
-    from agentruns.api.services import ApiServices
-    from agentruns.connections import (
-        CheckConnection,
-        DeleteConnection,
-        LimitConnection,
-        StoreConnection,
-    )
-    from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
-    from agentruns.redriving import RedriveActivities, RedriveActivity
-    from agentruns.resolving import ResolveRun
-    from agentruns.schedules import StoreSchedule
-    from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
+    from agentruns.api.services import services_over
 
     settings = Settings.load(
         "table_name",
@@ -191,80 +208,55 @@ def operator_api() -> LambdaApp:
         "allow_private_networks",
         *POLL_SETTINGS,
     )
-    connections, agents, schedules, secrets = _connections(), _agents(), _schedules(), _secrets()
-    keys = DynamoDbOperatorKeyStore(_table())
-    keyring = OperatorKeyring(
-        keys=keys,
-        secrets=secrets,
-        bootstrap_secret_arn=settings.operator_key_secret_arn,
-        clock=now,
-    )
-    redrive_activity = RedriveActivity(
-        activities=_activities(),
-        agents=agents,
-        connections=connections,
-        executions=_executions(),
-        clock=now,
-    )
     return build_app(
-        ApiServices(
-            keyring=keyring,
-            issue_operator_key=IssueOperatorKey(keys=keys, clock=now),
-            revoke_operator_key=RevokeOperatorKey(keys=keys, keyring=keyring),
-            operator_keys=keys,
-            store_connection=StoreConnection(
-                connections=connections,
-                secrets=secrets,
-                secret_prefix=settings.secret_prefix,
-                endpoints_for=endpoints_for,
-                validate_base_url=functools.partial(
-                    validate_base_url, allow_private_networks=settings.allows_private_networks
-                ),
-                clock=now,
-            ),
-            limit_connection=LimitConnection(
-                connections=connections, admit_activities=_admit_activities()
-            ),
-            delete_connection=DeleteConnection(
-                connections=connections,
-                agents=agents,
-                secrets=secrets,
-                secret_prefix=settings.secret_prefix,
-            ),
-            check_connection=CheckConnection(
-                connections=connections,
-                secrets=secrets,
-                secret_prefix=settings.secret_prefix,
-                leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
-                gates=_gates(),
-                activities=_activities(),
-                clock=now,
-            ),
-            connections=connections,
-            store_agent=StoreAgent(agents=agents, connections=connections, clock=now),
-            agents=agents,
-            store_schedule=StoreSchedule(
-                schedules=schedules, agents=agents, connections=connections, clock=now
-            ),
-            schedules=schedules,
+        services_over(
+            activities=_stores().activities,
+            agents=_stores().agents,
+            connections=_stores().connections,
+            schedules=_stores().schedules,
+            operator_keys=_stores().operator_keys,
+            secrets=_secrets(),
+            executions=_executions(),
+            gates=_stores().gates,
+            leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
+            leap=functools.partial(leap_api, CHECK_DEADLINE_SECONDS),
+            admit_activities=_admit_activities(),
             accept_activity=accept_activity(),
-            cancel_activity=CancelActivity(
-                activities=_activities(),
-                executions=_executions(),
-                admit_activities=_admit_activities(),
-                clock=now,
+            bootstrap_secret_arn=settings.operator_key_secret_arn,
+            secret_prefix=settings.secret_prefix,
+            endpoints_for=endpoints_for,
+            leap_url=LEAP_URL,
+            validate_base_url=functools.partial(
+                validate_base_url, allow_private_networks=settings.allows_private_networks
             ),
-            resolve_run=ResolveRun(
-                activities=_activities(),
-                executions=_executions(),
-                clock=now,
-                policy=settings.poll_policy,
+            clock=now,
+            policy=settings.poll_policy,
+        )
+    )
+
+
+@functools.cache
+def hooks_api() -> LambdaApp:
+    from agentruns.adapters.leap_run import parse_hook
+    from agentruns.api.hooks import build_hooks_app
+    from agentruns.gating_leap import GatedLeapApi
+    from agentruns.hooks import AcceptHook
+    from agentruns.workflows import LookAtWorkflowRun
+
+    settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
+    leap = GatedLeapApi(leap_api(CHECK_DEADLINE_SECONDS), _connection_gate())
+    return build_hooks_app(
+        AcceptHook(
+            activities=_stores().activities,
+            connections=_stores().connections,
+            executions=_executions(),
+            hook_urls=_hook_urls(),
+            look=LookAtWorkflowRun(
+                connections=_stores().connections, api_keys=_api_keys(), leap=leap
             ),
-            redrive_activity=redrive_activity,
-            redrive_activities=RedriveActivities(
-                activities=_activities(), redrive_activity=redrive_activity
-            ),
-            activities=_activities(),
+            parse=parse_hook,
+            clock=now,
+            policy=settings.poll_policy,
         )
     )
 
@@ -280,9 +272,9 @@ def accept_event() -> AcceptEvent:
 @functools.cache
 def accept_activity() -> AcceptActivity:
     return AcceptActivity(
-        activities=_activities(),
-        agents=_agents(),
-        connections=_connections(),
+        activities=_stores().activities,
+        agents=_stores().agents,
+        connections=_stores().connections,
         executions=_executions(),
         clock=now,
     )
@@ -293,8 +285,8 @@ def _admit_activities() -> AdmitActivities:
     from agentruns.admitting import AdmitActivities
 
     return AdmitActivities(
-        activities=_activities(),
-        connections=_connections(),
+        activities=_stores().activities,
+        connections=_stores().connections,
         executions=_executions(),
         clock=now,
         policy=Settings.load(*POLL_SETTINGS).poll_policy,
@@ -303,76 +295,82 @@ def _admit_activities() -> AdmitActivities:
 
 @functools.cache
 def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
-    from agentruns.adapters.http import JsonHttp
     from agentruns.adapters.leena import LeenaHttpApi
 
+    return LeenaHttpApi(_http(deadline_seconds))
+
+
+@functools.cache
+def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeapApi:
+    from agentruns.adapters.leap import LeapHttpApi
+
+    return LeapHttpApi(_http(deadline_seconds))
+
+
+@functools.cache
+def _http(deadline_seconds: float) -> JsonHttp:
+    from agentruns.adapters.http import JsonHttp
+
     allow = Settings.load("allow_private_networks").allows_private_networks
-    http = JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
-    return LeenaHttpApi(http)
+    return JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
 
 
 @functools.cache
 def _gated_leena_api() -> LeenaApi:
-    from agentruns.gating import ConnectionGate, GatedLeenaApi
+    from agentruns.gating import GatedLeenaApi
 
-    return GatedLeenaApi(leena_api(), ConnectionGate(gates=_gates(), clock=now), now)
+    return GatedLeenaApi(leena_api(), _connection_gate(), now)
 
 
 @functools.cache
-def _gates() -> GateStore:
-    from agentruns.store.gates import DynamoDbGateStore
+def _gated_leap_api() -> LeapApi:
+    from agentruns.gating_leap import GatedLeapApi
 
-    return DynamoDbGateStore(_table())
+    return GatedLeapApi(leap_api(), _connection_gate())
+
+
+@functools.cache
+def _connection_gate() -> ConnectionGate:
+    from agentruns.gating import ConnectionGate
+
+    return ConnectionGate(gates=_stores().gates, clock=now)
+
+
+@functools.cache
+def _api_keys() -> StoredApiKeys:
+    from agentruns.api_keys import StoredApiKeys
+
+    return StoredApiKeys(
+        secrets=_secrets(), secret_prefix=Settings.load("secret_prefix").secret_prefix
+    )
+
+
+@functools.cache
+def _hook_urls(base_url: str = "") -> HookUrls:
+    from agentruns.hook_urls import HookUrls
+
+    secret_arn = Settings.load("hook_secret_arn").hook_secret_arn
+    return HookUrls(secrets=_secrets(), secret_arn=secret_arn, base_url=base_url)
 
 
 @functools.cache
 def _tokens() -> TokenSource:
-    from agentruns.store.leases import DynamoDbLeaseStore
     from agentruns.tokens import CachedTokenSource
 
     return CachedTokenSource(
         api=_gated_leena_api(),
         secrets=_secrets(),
-        leases=DynamoDbLeaseStore(_table()),
+        leases=_stores().leases,
         clock=now,
         secret_prefix=Settings.load("secret_prefix").secret_prefix,
     )
 
 
 @functools.cache
-def _activities() -> ActivityStore:
-    from agentruns.store.activities import DynamoDbActivityStore
-
-    return DynamoDbActivityStore(_table())
-
-
-@functools.cache
-def _connections() -> ConnectionStore:
-    from agentruns.store.connections import DynamoDbConnectionStore
-
-    return DynamoDbConnectionStore(_table())
-
-
-@functools.cache
-def _agents() -> AgentStore:
-    from agentruns.store.agents import DynamoDbAgentStore
-
-    return DynamoDbAgentStore(_table())
-
-
-@functools.cache
-def _schedules() -> ScheduleStore:
-    from agentruns.store.schedules import DynamoDbScheduleStore
-
-    return DynamoDbScheduleStore(_table())
-
-
-@functools.cache
 def _learning() -> LearnDurations:
     from agentruns.learning import LearnDurations
-    from agentruns.store.durations import DynamoDbDurationStore
 
-    return LearnDurations(durations=DynamoDbDurationStore(_table()), clock=now)
+    return LearnDurations(durations=_stores().durations, clock=now)
 
 
 @functools.cache
@@ -391,8 +389,10 @@ def _secrets() -> SecretStore:
 
 
 @functools.cache
-def _table() -> DynamoDbTable:
-    return DynamoDbTable(Settings.load("table_name").table_name, _clients().dynamodb)
+def _stores() -> DynamoDbStores:
+    return DynamoDbStores(
+        DynamoDbTable(Settings.load("table_name").table_name, _clients().dynamodb)
+    )
 
 
 @functools.cache

@@ -8,20 +8,17 @@ import pytest
 
 from agentruns.adapters.http import JsonHttp
 from agentruns.adapters.leena import LeenaHttpApi
-from agentruns.errors import (
-    AgentrunsError,
+from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable, UpstreamUnreadable
+from agentruns.ports import AopAccepted, MintedToken
+from agentruns.providers import LeenaConnection, LeenaCredentials
+from agentruns.refusals import (
     AopItemNotFound,
     AopNotFound,
     AopRejected,
     CredentialsRejected,
     ScopeMissing,
-    StartUnknown,
     TokenRejected,
-    UpstreamUnavailable,
-    UpstreamUnreadable,
 )
-from agentruns.model import Connection, LeenaCredentials
-from agentruns.ports import AopAccepted, MintedToken
 from agentruns.secret import Secret
 from agentruns.tokens import CachedTokenSource, credentials_secret_name
 from local.leena_emulator import LeenaEmulator
@@ -44,7 +41,7 @@ class Client:
     """The API over one connection to the emulator, with a short deadline."""
 
     def __init__(self, url: str) -> None:
-        self.connection = Connection(
+        self.connection = LeenaConnection(
             tenant="default",
             name="main",
             region="ap-south-1",

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 
 from agentruns.adapters.http import JsonHttp
 from agentruns.adapters.leena import LeenaHttpApi
-from agentruns.model import Connection, LeenaCredentials
+from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ CREDENTIALS = LeenaCredentials(
     username="user-canary",
     password=Secret("password:canary"),
 )
-CONNECTION = Connection(
+CONNECTION = LeenaConnection(
     tenant="default",
     name="main",
     region="us-east-1",

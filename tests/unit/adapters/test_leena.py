@@ -11,18 +11,20 @@ from agentruns.adapters.http import NoAnswer
 from agentruns.adapters.leena import LeenaHttpApi
 from agentruns.errors import (
     AgentrunsError,
-    AopItemNotFound,
-    AopNotFound,
-    AopRejected,
-    CredentialsRejected,
     InvalidRequest,
-    ScopeMissing,
     StartUnknown,
-    TokenRejected,
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.refusals import (
+    AopItemNotFound,
+    AopNotFound,
+    AopRejected,
+    CredentialsRejected,
+    ScopeMissing,
+    TokenRejected,
+)
 from agentruns.secret import Secret
 from tests.unit.adapters.leena_samples import (
     CONNECTION,

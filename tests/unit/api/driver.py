@@ -8,27 +8,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from agentruns.activities import AcceptActivity, CancelActivity
+from agentruns.activities import AcceptActivity
 from agentruns.adapters.base_urls import validate_base_url
+from agentruns.adapters.leap_urls import LEAP_URL
 from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
-from agentruns.agents import StoreAgent
 from agentruns.api.app import build_app
-from agentruns.api.services import ApiServices
-from agentruns.connections import (
-    CheckConnection,
-    DeleteConnection,
-    LimitConnection,
-    StoreConnection,
-)
-from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.api.services import ApiServices, services_over
 from agentruns.polling import PollPolicy
-from agentruns.redriving import RedriveActivities, RedriveActivity
-from agentruns.resolving import ResolveRun
-from agentruns.schedules import StoreSchedule
 from tests.fakes import (
     FakeClock,
     FakeExecutions,
+    FakeLeapApi,
     FakeLeenaApi,
     InMemoryActivityStore,
     InMemoryAgentStore,
@@ -85,6 +76,7 @@ class Api:
     secrets: InMemorySecretStore = field(default_factory=InMemorySecretStore)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     leena: FakeLeenaApi = field(default_factory=FakeLeenaApi)
+    leap: FakeLeapApi = field(default_factory=FakeLeapApi)
     gates: InMemoryGateStore = field(default_factory=InMemoryGateStore)
 
     def __post_init__(self) -> None:
@@ -93,19 +85,6 @@ class Api:
         self.app = build_app(self.services)
 
     def _services(self) -> ApiServices:
-        keyring = OperatorKeyring(
-            keys=self.operator_keys,
-            secrets=self.secrets,
-            bootstrap_secret_arn=BOOTSTRAP_ARN,
-            clock=self.clock,
-        )
-        redrive_activity = RedriveActivity(
-            activities=self.activities,
-            agents=self.agents,
-            connections=self.connections,
-            executions=self.executions,
-            clock=self.clock,
-        )
         self.admit_activities = AdmitActivities(
             activities=self.activities,
             connections=self.connections,
@@ -113,49 +92,18 @@ class Api:
             clock=self.clock,
             policy=PollPolicy(),
         )
-        return ApiServices(
-            keyring=keyring,
-            issue_operator_key=IssueOperatorKey(keys=self.operator_keys, clock=self.clock),
-            revoke_operator_key=RevokeOperatorKey(keys=self.operator_keys, keyring=keyring),
-            operator_keys=self.operator_keys,
-            store_connection=StoreConnection(
-                connections=self.connections,
-                secrets=self.secrets,
-                secret_prefix=SECRET_PREFIX,
-                endpoints_for=endpoints_for,
-                validate_base_url=partial(validate_base_url, allow_private_networks=False),
-                clock=self.clock,
-            ),
-            limit_connection=LimitConnection(
-                connections=self.connections, admit_activities=self.admit_activities
-            ),
-            delete_connection=DeleteConnection(
-                connections=self.connections,
-                agents=self.agents,
-                secrets=self.secrets,
-                secret_prefix=SECRET_PREFIX,
-            ),
-            check_connection=CheckConnection(
-                connections=self.connections,
-                secrets=self.secrets,
-                secret_prefix=SECRET_PREFIX,
-                leena=lambda: self.leena,
-                gates=self.gates,
-                activities=self.activities,
-                clock=self.clock,
-            ),
-            connections=self.connections,
-            store_agent=StoreAgent(
-                agents=self.agents, connections=self.connections, clock=self.clock
-            ),
+        return services_over(
+            activities=self.activities,
             agents=self.agents,
-            store_schedule=StoreSchedule(
-                schedules=self.schedules,
-                agents=self.agents,
-                connections=self.connections,
-                clock=self.clock,
-            ),
+            connections=self.connections,
             schedules=self.schedules,
+            operator_keys=self.operator_keys,
+            secrets=self.secrets,
+            executions=self.executions,
+            gates=self.gates,
+            leena=lambda: self.leena,
+            leap=lambda: self.leap,
+            admit_activities=self.admit_activities,
             accept_activity=AcceptActivity(
                 activities=self.activities,
                 agents=self.agents,
@@ -163,23 +111,13 @@ class Api:
                 executions=self.executions,
                 clock=self.clock,
             ),
-            cancel_activity=CancelActivity(
-                activities=self.activities,
-                executions=self.executions,
-                admit_activities=self.admit_activities,
-                clock=self.clock,
-            ),
-            resolve_run=ResolveRun(
-                activities=self.activities,
-                executions=self.executions,
-                clock=self.clock,
-                policy=PollPolicy(),
-            ),
-            redrive_activity=redrive_activity,
-            redrive_activities=RedriveActivities(
-                activities=self.activities, redrive_activity=redrive_activity
-            ),
-            activities=self.activities,
+            bootstrap_secret_arn=BOOTSTRAP_ARN,
+            secret_prefix=SECRET_PREFIX,
+            endpoints_for=endpoints_for,
+            leap_url=LEAP_URL,
+            validate_base_url=partial(validate_base_url, allow_private_networks=False),
+            clock=self.clock,
+            policy=PollPolicy(),
         )
 
     def call(

@@ -48,7 +48,7 @@ def adapter(**change: Any) -> dict[str, Any]:
         ({}, "adapter"),
         (adapter(connection="nobody"), "adapter.connection"),
         (adapter(connection="a/b"), "adapter.connection"),
-        (adapter(type="leap_workflow"), "adapter.type"),
+        (adapter(type="leap"), "adapter.type"),
         (adapter(aop_id="../../admin"), "adapter.aop_id"),
         (adapter(aop_id="a" * 129), "adapter.aop_id"),
         (adapter(aop_id="a\n"), "adapter.aop_id"),

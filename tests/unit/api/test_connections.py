@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from agentruns.errors import AopItemNotFound, CredentialsRejected, ScopeMissing, UpstreamUnavailable
+from agentruns.errors import UpstreamUnavailable
 from agentruns.gate import FAILURES_TO_TRIP, Door, Refusal, refused, unavailable
+from agentruns.refusals import AopItemNotFound, ApiKeyRejected, CredentialsRejected, ScopeMissing
 from tests.unit.api.driver import AGENT, CONNECTION, SECRET_PREFIX, Api
 
 CREDENTIALS = f"{SECRET_PREFIX}/connections/default/acme"
@@ -68,7 +69,7 @@ def test_base_urls_override_the_region(api: Api):
     [
         ({"region": "moon"}, "region"),
         ({"region": ""}, "region"),
-        ({"provider": "leap"}, "provider"),
+        ({"provider": "sheep"}, "provider"),
         ({"client_secret": ""}, "client_secret"),
         ({"password": 7}, "password"),
         ({"base_urls": {"auth": "http://auth.example.com"}}, "base_urls.auth"),
@@ -277,3 +278,82 @@ class TestLimits:
         checks = ready.call("POST", "/v1/connections/acme/check").json["checks"]
         (detail,) = [check["detail"] for check in checks if check["name"] == "slots"]
         return str(detail)
+
+
+LEAP = {"provider": "leap", "api_key": "CANARY-api-key", "dialect": "runs"}
+
+
+def test_a_leap_connection_is_answered_without_its_key(api: Api):
+    answer = api.call("PUT", "/v1/connections/flows", LEAP)
+    assert answer.json == {
+        "name": "flows",
+        "provider": "leap",
+        "dialect": "runs",
+        "base_url": "https://api.workflows.tryleap.ai",
+        "limits": {"max_concurrent_runs": None},
+        "created_at": "2026-01-02T12:00:00Z",
+        "updated_at": "2026-01-02T12:00:00Z",
+    }
+    assert api.secrets.get(f"{SECRET_PREFIX}/connections/default/flows") == {
+        "api_key": "CANARY-api-key"
+    }
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    listed = api.call("GET", "/v1/connections")
+    assert [each["provider"] for each in listed.json["items"]] == ["leena", "leap"]
+    assert "CANARY" not in listed.text + answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"api_key": ""}, "api_key"),
+        ({"api_key": "with space"}, "api_key"),
+        ({"dialect": "leap"}, "dialect"),
+        ({"base_url": "http://leap.example"}, "base_url"),
+        ({"region": "us-east-1"}, "region"),
+        ({"provider": None}, "provider"),
+    ],
+)
+def test_a_wrong_field_of_a_leap_connection_is_named(api: Api, change, field):
+    answer = api.call("PUT", "/v1/connections/flows", {**LEAP, **change})
+    assert (answer.status, answer.fields) == (422, [field])
+    assert "CANARY" not in answer.text
+
+
+def test_a_connection_keeps_its_provider(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    answer = api.call("PUT", "/v1/connections/acme", LEAP)
+    assert (answer.status, answer.fields) == (422, ["provider"])
+    assert "client_id" in (api.secrets.get(CREDENTIALS) or {})
+
+
+def test_an_adapter_needs_a_connection_of_its_provider(api: Api):
+    api.call("PUT", "/v1/connections/acme", CONNECTION)
+    api.call("PUT", "/v1/connections/flows", LEAP)
+    workflow = {"type": "leap_workflow", "connection": "acme", "workflow_id": "wkf_1"}
+    refused = api.call("PUT", "/v1/agents/writer", {"adapter": workflow})
+    assert (refused.status, refused.fields) == (422, ["adapter.connection"])
+    workflow["connection"] = "flows"
+    stored = api.call("PUT", "/v1/agents/writer", {"adapter": workflow})
+    assert (stored.status, stored.json["adapter"]) == (200, workflow)
+    started = api.started({"agent_role": "writer", "message": "hello"})
+    shown = api.call("GET", f"/v1/activities/{started['activity_id']}").json
+    assert shown["adapter"] == workflow
+    assert (shown["runs"][0]["workflow_run_id"], shown["runs"][0]["aop_item_id"]) == (None, None)
+
+
+def test_a_check_says_what_it_could_verify(api: Api):
+    api.call("PUT", "/v1/connections/flows", LEAP)
+    asked = api.call("POST", "/v1/connections/flows/check").json
+    assert [(each["name"], each["ok"]) for each in asked["checks"]] == [
+        ("credentials_stored", True),
+        ("api_reachable", True),
+        ("gate", True),
+    ]
+    assert "took the key" in asked["checks"][1]["detail"]
+    api.leap.on_read_run(ApiKeyRejected("flows", 401, "no"))
+    refused = api.call("POST", "/v1/connections/flows/check").json
+    assert (refused["ok"], refused["checks"][1]["ok"]) == (False, False)
+    api.call("PUT", "/v1/connections/flows", {**LEAP, "dialect": "workflows"})
+    unasked = api.call("POST", "/v1/connections/flows/check").json
+    assert unasked["checks"][1]["detail"].startswith("not tried: ")

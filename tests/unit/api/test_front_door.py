@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from agentruns import errors, model
+from agentruns import errors, model, providers
 from agentruns.api.problems import STATUSES, describe
 from agentruns.api.schemas.activities import ActivityAnswer
 from tests.unit.api.driver import (
@@ -308,7 +308,7 @@ STORED_NAMES = sorted(
             model.Run,
             model.Event,
             model.Agent,
-            model.Connection,
+            providers.Connection,
             model.Schedule,
             model.OperatorKey,
             model.Idempotency,

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from agentruns.aop import CheckAop, ExecuteAop
+from agentruns.aop import ExecuteAop, LookAtAop
+from agentruns.checking import CheckRun
 from agentruns.errors import StartUnknown
 from agentruns.learning import LearnDurations
 from agentruns.polling import PollPolicy
+from agentruns.providers import LEENA_AOP
 from agentruns.runs import OpenRun, SettleRun
 from agentruns.steps import RunTask
 from tests.fakes import FakeTokenSource, InMemoryDurationStore
@@ -44,7 +46,8 @@ class Workers:
         )
         learning = LearnDurations(durations=InMemoryDurationStore(), clock=api.clock)
         self._execute_aop = ExecuteAop(learning=learning, **calling)
-        self._check_aop = CheckAop(**calling)
+        looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}
+        self._check_run = CheckRun(looks={LEENA_AOP: LookAtAop(**looking)}, **planned)
         self._settle_run = SettleRun(
             learning=learning, admit_activities=api.admit_activities, **planned
         )
@@ -63,7 +66,7 @@ class Workers:
         self._execute_aop(self._task())
 
     def check(self) -> None:
-        self._check_aop(self._task())
+        self._check_run(self._task())
 
     def settle(self) -> None:
         self._settle_run(self._task())

@@ -14,7 +14,8 @@ from agentruns.errors import (
     StoreConflict,
 )
 from agentruns.ids import execution_name
-from agentruns.model import ActivityRequest, LeenaAopAdapter, OnStartUnknown, RetryPolicy, Trigger
+from agentruns.model import ActivityRequest, OnStartUnknown, RetryPolicy, Trigger
+from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import REQUEST, ROLE, TENANT, World
 

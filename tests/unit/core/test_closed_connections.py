@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import CredentialsRejected, TokenRejected, UpstreamUnavailable
+from agentruns.errors import UpstreamUnavailable
 from agentruns.gating import ConnectionGate, GatedLeenaApi
-from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.providers import Connection, LeenaCredentials
+from agentruns.refusals import CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
 from agentruns.tokens import CachedTokenSource, credentials_secret_name

@@ -5,18 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from agentruns.errors import (
+from agentruns.errors import StartUnknown, StoreContention, UpstreamUnavailable
+from agentruns.model import OnStartUnknown, RetryPolicy
+from agentruns.ports import AopAccepted
+from agentruns.refusals import (
     AopNotFound,
     AopRejected,
     CredentialsRejected,
     ScopeMissing,
-    StartUnknown,
-    StoreContention,
     TokenRejected,
-    UpstreamUnavailable,
 )
-from agentruns.model import OnStartUnknown, RetryPolicy
-from agentruns.ports import AopAccepted
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import TENANT, World
 from tests.unit.core.invariants import check_invariants
@@ -43,7 +41,7 @@ def test_an_accepted_start_runs_with_the_providers_ids_also_without_a_run_id(wor
     run = world.run(task)
     assert ("check", RunStatus.RUNNING) == (step.next_step, run.status)
     assert ("item-9", "request-9", None) == (
-        run.aop_item_id,
+        run.remote_id,
         run.provider_request_id,
         run.provider_run_id,
     )
@@ -156,7 +154,7 @@ def test_a_run_cancelled_during_the_call_keeps_its_end_and_gains_the_ids(world):
     assert (ActivityStatus.CANCELLED, RunStatus.ABORTED, "item-1") == (
         record.activity.status,
         record.current_run.status,
-        record.current_run.aop_item_id,
+        record.current_run.remote_id,
     )
     assert record.current_run.due_at is None
     check_invariants(world, task.activity_id)
@@ -176,8 +174,8 @@ def test_an_answer_that_comes_after_the_next_run_was_opened_lands_on_its_own_run
     during_execute(world, give_up)
     step = world.execute_aop(task)
     first, second = world.record(task.activity_id).runs
-    assert ("item-1", RunStatus.FAILED) == (first.aop_item_id, first.status)
-    assert (None, RunStatus.PENDING) == (second.aop_item_id, second.status)
+    assert ("item-1", RunStatus.FAILED) == (first.remote_id, first.status)
+    assert (None, RunStatus.PENDING) == (second.remote_id, second.status)
     assert ("start", 10) == (step.next_step, step.wait_seconds)
     check_invariants(world, task.activity_id)
 

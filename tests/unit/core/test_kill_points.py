@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import StartUnknown, TokenRejected, UpstreamUnavailable
-from agentruns.model import ConnectionLimits, EventType, OnStartUnknown, RetryPolicy
+from agentruns.errors import StartUnknown, UpstreamUnavailable
+from agentruns.model import EventType, OnStartUnknown, RetryPolicy
+from agentruns.providers import ConnectionLimits
+from agentruns.refusals import TokenRejected
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver, Killed

@@ -11,8 +11,9 @@ import pytest
 from agentruns.durations import DurationHistory, bucket_of
 from agentruns.errors import StoreConflict
 from agentruns.learning import ATTEMPTS, duration_seconds, subject_of
-from agentruns.model import ActivityRequest, LeenaAopAdapter
+from agentruns.model import ActivityRequest
 from agentruns.ports import AopObservation
+from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver
@@ -114,7 +115,7 @@ def test_the_providers_own_times_are_believed_within_ours():
         completed_at=NOON + timedelta(seconds=70),
     )
     world.leena.on_read_status(seen)
-    world.check_aop(task)
+    world.check_run(task)
     run = world.run(task)
     assert 70 == duration_seconds(run)
     late = replace(run, completed_at=NOON + timedelta(days=1))

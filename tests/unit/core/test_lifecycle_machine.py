@@ -6,19 +6,25 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from agentruns.errors import (
     ActivityEnded,
-    AopRejected,
     RunNotUnknown,
     StartUnknown,
-    TokenRejected,
     UpstreamRejected,
     UpstreamUnavailable,
 )
 from agentruns.model import OnStartUnknown, RetryPolicy
+from agentruns.refusals import AopRejected, TokenRejected
 from agentruns.resolving import ResolveRun
+from agentruns.statuses import ActivityStatus
 from tests.fakes.world import TENANT, World
 from tests.unit.core.invariants import check_invariants
 
@@ -61,6 +67,10 @@ class Lifecycle(RuleBasedStateMachine):
     @property
     def task(self):
         return self.world.task(self.activity_id)
+
+    @property
+    def is_taken(self):
+        return self.world.record(self.activity_id).activity.status is not ActivityStatus.QUEUED
 
     def script(self, *answers: Any) -> None:
         """What the next start is answered, and nothing that an earlier one left over."""
@@ -105,8 +115,9 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(word=st.sampled_from(WORDS))
     def check(self, word: str) -> None:
         self.script_word(word)
-        self.world.check_aop(self.task)
+        self.world.check_run(self.task)
 
+    @precondition(lambda self: self.is_taken)  # SettleRun is no state of an execution before that
     @rule(error=st.sampled_from(ERRORS))
     def settle(self, error: str) -> None:
         self.world.settle_run(self.task, error=error, cause="")

@@ -170,7 +170,7 @@ def test_many_polls_park_a_run_for_good():
     task = world.started()
     for _ in range(MAX_POLLS_IN_LOOP):
         world.clock.advance(5)
-        step = world.check_aop(task)
+        step = world.check_run(task)
     assert "park" == step.next_step
     assert MAX_POLLS_IN_LOOP == world.run(task).polls
 
@@ -179,13 +179,13 @@ def test_a_parked_execution_looks_for_itself_at_four_times_its_age_and_past_the_
     world = World(timeout_seconds=30 * DAY)
     task = world.started()
     world.leena.on_read_status("paused")
-    assert ("park", 900) == (world.check_aop(task).next_step, world.check_aop(task).park_seconds)
+    assert ("park", 900) == (world.check_run(task).next_step, world.check_run(task).park_seconds)
     world.clock.advance(DAY)
     assert 4 * DAY == longest_park(age_seconds=DAY, deadline_in_seconds=29 * DAY)
-    assert 4 * DAY <= world.check_aop(task).park_seconds <= 4 * DAY + 1
+    assert 4 * DAY <= world.check_run(task).park_seconds <= 4 * DAY + 1
     world.clock.advance(28 * DAY)
     assert DAY + 900 == longest_park(age_seconds=29 * DAY, deadline_in_seconds=DAY)
-    assert DAY <= world.check_aop(task).park_seconds <= DAY + 900
+    assert DAY <= world.check_run(task).park_seconds <= DAY + 900
 
 
 def test_the_next_check_and_the_sweepers_look_are_written_down():

@@ -16,9 +16,9 @@ import pytest
 
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import UpstreamUnavailable
-from agentruns.model import Connection
 from agentruns.polling import MAX_RETRY_AFTER_SECONDS
 from agentruns.ports import AopAccepted, AopObservation
+from agentruns.providers import Connection
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import FakeClock
@@ -83,7 +83,7 @@ def test_a_held_back_look_is_planned_no_sooner_than_there_is_room(
     world.leena.on_read_status(
         UpstreamUnavailable("held back", retry_after_seconds=retry_after_seconds)
     )
-    world.check_aop(task)
+    world.check_run(task)
     wait_seconds = (world.run(task).next_check_at - world.clock()).total_seconds()
     assert wait_seconds >= min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS)
     assert wait_seconds <= max(min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS) + 1, 60)

@@ -18,16 +18,9 @@ from agentruns.errors import (
     StartUnknown,
 )
 from agentruns.lifecycle import bind_start, end_run, settle
-from agentruns.model import (
-    Change,
-    EventType,
-    EvidenceSource,
-    LeenaAopAdapter,
-    OnStartUnknown,
-    Problem,
-    RetryPolicy,
-)
+from agentruns.model import Change, EventType, EvidenceSource, OnStartUnknown, Problem, RetryPolicy
 from agentruns.ports import ActivityFilter
+from agentruns.providers import LeenaAopAdapter
 from agentruns.redriving import PRIOR_OUTPUT_CONTEXT_KEY, FailedFilter, Redrive
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import transact
@@ -47,7 +40,7 @@ def failed(world: World) -> str:
     """An activity whose AOP failed."""
     task = world.started()
     world.leena.on_read_status("failed")
-    world.check_aop(task)
+    world.check_run(task)
     world.settle_run(task)
     assert ActivityStatus.FAILED is world.record(task.activity_id).activity.status
     return task.activity_id
@@ -200,7 +193,7 @@ def test_only_a_failed_one_is_redriven(world, policy):
         world.cancel_activity(TENANT, task.activity_id, "")
     if policy == "done":
         world.leena.on_read_status("completed")
-        world.check_aop(task)
+        world.check_run(task)
         world.settle_run(task)
     with pytest.raises(ActivityNotRedrivable, match="only a failed one"):
         redrive(world, task.activity_id)
@@ -283,7 +276,7 @@ def test_the_prior_output_survives_an_attempt_without_any(world):
     first = redrive(world, failed(world), told).activity_id
     task = started_again(world, first)
     world.leena.on_read_status("failed")
-    world.check_aop(task)
+    world.check_run(task)
     world.settle_run(task)
     second = redrive(world, first).activity_id
     assert told.context == world.store.read_input(TENANT, second).context
@@ -329,7 +322,12 @@ def test_a_successor_whose_start_a_person_bound_goes_by_age_like_any_other(world
     world.leena.on_execute(StartUnknown("no answer"))
     task = started_again(world, new)
     world.settle_run(task)
-    transact(world.store, TENANT, new, lambda record: bind_start(record, "item-9", NOON))
+    transact(
+        world.store,
+        TENANT,
+        new,
+        lambda record: bind_start(record, "item-9", EvidenceSource.HUMAN, NOON),
+    )
     assert NO_HISTORY == world.record(new).activity.durations
 
 
@@ -348,7 +346,7 @@ def test_a_changed_agent_changes_nothing_for_its_failed_activities(world):
 def test_one_that_timed_out_is_redriven(world):
     task = world.started()
     world.clock.advance(40 * 86_400)
-    world.check_aop(task)
+    world.check_run(task)
     world.settle_run(task)
     record = world.record(task.activity_id)
     assert (RunStatus.TIMEOUT, ActivityStatus.FAILED) == (

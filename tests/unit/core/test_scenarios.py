@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from agentruns.errors import CredentialsRejected, StartUnknown, UpstreamUnavailable
+from agentruns.errors import StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityRequest, OnStartUnknown, RetryPolicy, Schedule
 from agentruns.polling import PollPolicy, worst_case
+from agentruns.refusals import CredentialsRejected
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver
@@ -207,7 +208,7 @@ def test_a_cancelled_activity_ends_its_execution_and_keeps_the_ids():
     record = world.record(activity_id)
     assert (ActivityStatus.CANCELLED, "item-1") == (
         record.activity.status,
-        record.current_run.aop_item_id,
+        record.current_run.remote_id,
     )
     assert ["ABORTED"] == list(driver.ended.values())
 
@@ -240,7 +241,7 @@ def test_the_printed_worst_case_is_what_a_run_until_the_deadline_costs(deadline_
     worst = worst_case(policy, deadline_seconds)
     (visited,) = driver.visits.values()
     run = world.record(activity_id).current_run
-    in_loop = visited.count("CheckAop")
+    in_loop = visited.count("CheckRun")
     assert worst.polls_in_loop - 1 <= in_loop <= worst.polls_in_loop + worst.looks_by_itself
     assert run.polls <= worst.polls_in_loop + worst.polls_parked + worst.looks_by_itself
     if not worst.polls_parked:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import AopItemNotFound, StartUnknown, StoreConflict
+from agentruns.errors import StartUnknown, StoreConflict
 from agentruns.model import OnStartUnknown, RetryPolicy
+from agentruns.refusals import AopItemNotFound
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import World
 from tests.unit.core.invariants import check_invariants
@@ -21,7 +22,7 @@ def cause_of(message: str) -> str:
 def ended(world: World, word: str):
     task = world.started()
     world.leena.on_read_status(word)
-    world.check_aop(task)
+    world.check_run(task)
     return task
 
 
@@ -219,7 +220,7 @@ class TestPark:
                 if run.callback_token and not conflicts:
                     conflicts.append(run)
                     world.leena.on_read_status("completed")
-                    world.check_aop(task)
+                    world.check_run(task)
                     raise StoreConflict("moved on")
                 return port.save_run(run)
 
@@ -228,7 +229,7 @@ class TestPark:
         world = World(wrap=wrap)
         task = world.started()
         world.leena.on_read_status("paused")
-        world.check_aop(task)
+        world.check_run(task)
         world.executions.wait_on("callback-1")
         world.park_run(task, "callback-1")
         assert ["settle"] == [output["next_step"] for _, output in world.executions.woken]

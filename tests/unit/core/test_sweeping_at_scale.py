@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from agentruns.model import ActivityRequest, LeenaAopAdapter
+from agentruns.model import ActivityRequest
+from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import ActivityStatus
 from agentruns.sweeping import LOOKS_PER_CONNECTION
 from tests.fakes.clock import NOON
@@ -61,7 +62,7 @@ def park(world: World, connection: str, number: int) -> list[str]:
     for index in range(number):
         adapter = LeenaAopAdapter(connection=connection, aop_id="reset-vpn")
         task = world.started(ActivityRequest(adapter=adapter, timeout_seconds=30 * DAY))
-        world.check_aop(task)
+        world.check_run(task)
         token = f"{connection}-{index}"
         world.executions.wait_on(token)
         world.park_run(task, token)

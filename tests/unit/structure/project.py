@@ -27,7 +27,7 @@ STATE_MACHINE_FILE = ROOT / "statemachines" / "activity.asl.json"
 TEMPLATE_FILE = ROOT / "template.yaml"
 
 FUNCTION_NAMES = tuple(sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py")))
-API_FUNCTIONS = ("accept_event", "operator_api")
+API_FUNCTIONS = ("accept_event", "hooks_api", "operator_api")
 WORKERS = tuple(name for name in FUNCTION_NAMES if name not in API_FUNCTIONS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from agentruns import errors
+from agentruns import errors, refusals
 from agentruns.api.problems import STATUSES
 from agentruns.error_names import permanent_error_names
 from agentruns.errors import AgentrunsError, PermanentError
@@ -68,9 +68,13 @@ def test_signals_are_told_of_below_the_tree():
 
 
 def test_every_error_is_defined_in_one_place():
-    elsewhere = {each.__name__ for each in error_classes() if each.__module__ != errors.__name__}
+    refused = {each for each in error_classes() if each.__module__ == refusals.__name__}
+    elsewhere = {each for each in error_classes() - refused if each.__module__ != errors.__name__}
 
     assert elsewhere == set()
+    assert refused == {e for e in error_classes() if issubclass(e, errors.UpstreamRejected)} - {
+        errors.UpstreamRejected
+    }
 
 
 def test_every_error_has_a_code_of_its_own():
@@ -90,7 +94,7 @@ def test_every_error_is_raised_by_somebody():
     """A leaf that nobody raises is a promise that nobody keeps."""
     used: set[str] = set()
     for name, path in modules().items():
-        if name not in {errors.__name__, "agentruns.api.problems"}:
+        if name not in {errors.__name__, refusals.__name__, "agentruns.api.problems"}:
             used |= {found.rsplit(".", 1)[-1] for found in imports(path)}
             used |= set(re.findall(r"errors\.(\w+)", path.read_text()))
     raised = {

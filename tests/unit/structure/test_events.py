@@ -16,21 +16,15 @@ import pytest
 
 from agentruns import lifecycle, wiring
 from agentruns.errors import ActivityNotFound, ScheduleNotFound
-from agentruns.model import (
-    Activity,
-    ActivityInput,
-    ActivityRequest,
-    LeenaAopAdapter,
-    Schedule,
-    Trigger,
-)
+from agentruns.model import Activity, ActivityInput, ActivityRequest, Schedule, Trigger
+from agentruns.providers import Adapter, LeenaAopAdapter
 from agentruns.publishing import PublishEvents
 from agentruns.statuses import ActivityStatus
 from agentruns.steps import RunTask
 from agentruns.store.stream import event_of_record
 from tests.fakes.clock import NOON
 from tests.fakes.event_bus import RecordingEventBus
-from tests.fakes.world import CONNECTION, World
+from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, SECRET_PREFIX, World
 from tests.unit.structure.project import (
     EVENTS,
     FUNCTION_NAMES,
@@ -59,8 +53,10 @@ OUTCOMES: dict[str, Any] = {
     "execute_aop-pending_run": "check",
     "execute_aop-unknown_activity": ActivityNotFound,
     "execute_aop-no_run_id": KeyError,
-    "check_aop-running_run": "check",
-    "check_aop-unknown_activity": ActivityNotFound,
+    "start_leap_workflow-pending_run": "park",
+    "start_leap_workflow-unknown_activity": ActivityNotFound,
+    "check_run-running_run": "check",
+    "check_run-unknown_activity": ActivityNotFound,
     "park_run-paused_run": None,
     "park_run-unknown_activity": ActivityNotFound,
     "settle_run-ended_run": "end_done",
@@ -82,12 +78,12 @@ def files_of(function: str) -> list[Path]:
     return sorted(EVENTS.glob(f"{function}-*.json"))
 
 
-def stored_activity(world: World, task: RunTask) -> None:
+def stored_activity(world: World, task: RunTask, adapter: Adapter = ADAPTER) -> None:
     activity = Activity(
         tenant=TENANT,
         activity_id=task.activity_id,
         agent_role=None,
-        adapter=ADAPTER,
+        adapter=adapter,
         trigger=Trigger.API,
         status=ActivityStatus.QUEUED,
         created_at=NOON,
@@ -104,6 +100,8 @@ def world(monkeypatch):
     """The run of the event files, stored; the builders give the fakes' use cases."""
     world = World()
     world.connections.put(replace(CONNECTION, tenant=TENANT))
+    world.connections.put(replace(LEAP_CONNECTION, tenant=TENANT))
+    world.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
     request = ActivityRequest(adapter=ADAPTER, message="nightly report")
     world.schedules.put(
         Schedule(tenant=TENANT, name="nightly", request=request, created_at=NOON, updated_at=NOON)
@@ -121,12 +119,13 @@ def world(monkeypatch):
 
 def bring_to(world: World, stem: str) -> None:
     """What happened before such an event comes."""
-    task = RunTask.parse(read("check_aop-running_run"))
-    stored_activity(world, task)
+    task = RunTask.parse(read("check_run-running_run"))
+    is_workflow = stem.startswith("start_leap_workflow")
+    stored_activity(world, task, LEAP_ADAPTER if is_workflow else ADAPTER)
     if stem.startswith("open_run"):
         return
     world.open_run(read("open_run-activity"))
-    if stem.startswith(("mint_token", "execute_aop")):
+    if stem.startswith(("mint_token", "execute_aop", "start_leap_workflow")):
         return
     world.executions.run(task.execution_arn)
     if stem == "settle_run-failed_worker":
@@ -134,10 +133,10 @@ def bring_to(world: World, stem: str) -> None:
     world.execute_aop(task)
     if stem.startswith("park_run"):
         world.leena.on_read_status("paused")
-        world.check_aop(task)
+        world.check_run(task)
     if stem == "settle_run-ended_run":
         world.leena.on_read_status("completed")
-        world.check_aop(task)
+        world.check_run(task)
     if stem.startswith("sweep"):
         world.clock.advance(3600)
 
@@ -215,7 +214,12 @@ def test_every_event_file_belongs_to_a_function():
 
 
 def test_the_good_events_of_workers_carry_exactly_the_ids_of_a_task():
-    task = RunTask.parse(read("check_aop-running_run"))
+    task = RunTask.parse(read("check_run-running_run"))
 
-    for stem in ("mint_token-pending_run", "execute_aop-pending_run", "check_aop-running_run"):
+    for stem in (
+        "mint_token-pending_run",
+        "execute_aop-pending_run",
+        "start_leap_workflow-pending_run",
+        "check_run-running_run",
+    ):
         assert asdict(task) == read(stem)

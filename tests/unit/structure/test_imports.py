@@ -17,7 +17,7 @@ from tests.unit.structure.project import (
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
     *("durations", "error_names", "errors", "gate", "ids", "learned_plan", "model", "polling"),
-    *("ports", "secret", "statuses", "steps"),
+    *("ports", "providers", "refusals", "secret", "statuses", "steps"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -94,9 +94,17 @@ def test_use_cases_know_no_technology():
         "admitting",
         "agents",
         "aop",
+        "api_keys",
+        "checking",
+        "connection_checks",
         "connections",
+        "dispatching",
+        "evidence",
         "fair_queue",
         "gating",
+        "gating_leap",
+        "hook_urls",
+        "hooks",
         "learning",
         "lifecycle",
         "operator_keys",
@@ -110,6 +118,7 @@ def test_use_cases_know_no_technology():
         "tokens",
         "transact",
         "transitions",
+        "workflows",
     }
 
 
@@ -167,6 +176,8 @@ def test_a_worker_is_built_without_what_it_does_not_need(function):
             "SECRET_PREFIX",
             "STATE_MACHINE_ARN",
             "EVENT_TENANT",
+            "HOOK_SECRET_ARN",
+            "HOOK_BASE_URL",
             "ALLOW_PRIVATE_NETWORKS",
             "POLL_FLOOR_SECONDS",
             "POLL_CAP_SECONDS",
@@ -181,8 +192,8 @@ def test_a_worker_is_built_without_what_it_does_not_need(function):
     )
 
     assert {name.split(".")[0] for name in loaded} & NEVER_IN_A_WORKER == set()
-    calls_leena = function in {"mint_token", "execute_aop", "check_aop", "sweep"}
-    assert ("requests" in loaded) is calls_leena
+    calls = {"mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep"}
+    assert ("requests" in loaded) is (function in calls)
 
 
 def test_importing_everything_builds_no_client_and_reads_no_setting():

@@ -24,6 +24,7 @@ from tests.unit.structure.project import (
 TABLE = "Table"
 CONNECTIONS = "secret:agentruns/<stack>/connections/*"
 TOKENS = "secret:agentruns/<stack>/tokens/*"
+HOOK_KEY = "HookSecret"
 MACHINE = "stateMachine:<stack>-activity"
 EXECUTIONS = "execution:<stack>-activity:*"
 
@@ -38,7 +39,14 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "open_run": {TABLE: LEASE, MACHINE: {"states:SendTaskSuccess"}},
     "mint_token": WITH_TOKEN,
     "execute_aop": WITH_TOKEN,
-    "check_aop": WITH_TOKEN,
+    "start_leap_workflow": {TABLE: WRITE, CONNECTIONS: READ_SECRET, HOOK_KEY: READ_SECRET},
+    "check_run": WITH_TOKEN,
+    "hooks_api": {
+        TABLE: WRITE,
+        CONNECTIONS: READ_SECRET,
+        HOOK_KEY: READ_SECRET,
+        MACHINE: {"states:SendTaskSuccess"},
+    },
     "park_run": {TABLE: WRITE, MACHINE: {"states:SendTaskSuccess"}},
     "settle_run": {TABLE: LEASE, MACHINE: {"states:SendTaskSuccess"}},
     "sweep": WITH_TOKEN

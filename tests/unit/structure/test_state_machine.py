@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]  # it ships none
 
-from agentruns import model
+from agentruns import providers
 from agentruns.api.schemas.fields import LONGEST_TIMEOUT_SECONDS
 from agentruns.error_names import permanent_error_names
 from agentruns.steps import NextStep, RunTask, Step
@@ -188,7 +188,7 @@ def test_a_timeout_is_retried_or_means_something(task):
         if name == "States.Timeout"
     }
 
-    assert (retried, caught) in [(True, {}), (False, {"States.Timeout": "CheckAop"})]
+    assert (retried, caught) in [(True, {}), (False, {"States.Timeout": "CheckRun"})]
 
 
 @pytest.mark.parametrize("task", sorted(tasks()))
@@ -244,7 +244,7 @@ def test_the_choices_are_the_next_steps_and_the_default_is_not_the_loop():
 def test_every_adapter_has_its_branch_and_the_default_fails():
     adapters = {
         field.default
-        for _, each in inspect.getmembers(model, inspect.isclass)
+        for _, each in inspect.getmembers(providers, inspect.isclass)
         if each.__name__.endswith("Adapter") and is_dataclass(each)
         for field in fields(each)
         if field.name == "type"

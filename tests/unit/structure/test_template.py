@@ -81,7 +81,10 @@ ALARM_KEYS = [
     "TreatMissingData",
     "AlarmActions",
 ]
-CALLS_LEENA = ("check_aop", "execute_aop", "mint_token", "sweep", "operator_api")
+CALLS_A_PROVIDER = (
+    *("check_run", "execute_aop", "mint_token", "start_leap_workflow", "sweep"),
+    *("hooks_api", "operator_api"),
+)
 INVOKED_ASYNCHRONOUSLY = ("accept_event", "sweep")
 HEADING = re.compile(r"^ *# ---- ([^:,\n]+?)(?:[:,]| -)", re.MULTILINE)
 SECRET_WORD = re.compile(r"password|secret|token|key", re.IGNORECASE)
@@ -125,6 +128,7 @@ def test_resources_stand_in_their_section():
         assert section_of(logical_id(name)) == expected
     assert section_of("AcceptEventFunction") == "Events and schedules"
     assert section_of("OperatorApiFunction") == "APIs"
+    assert section_of("HooksApiFunction") == "APIs"
     assert section_of("ActivityStateMachine") == "State machine"
     assert {section_of(name) for name in alarms()} == {"Logs and alarms"}
     assert {section_of(name) for name in resources("AWS::SQS::Queue")} == {"Data"}
@@ -213,7 +217,7 @@ def test_only_what_validates_requests_has_pydantic():
     assert [n for n in FUNCTION_NAMES if function_properties(n)["Layers"][:2] != first] == []
 
 
-@pytest.mark.parametrize("name", CALLS_LEENA)
+@pytest.mark.parametrize("name", CALLS_A_PROVIDER)
 def test_a_function_outlives_a_call_of_the_provider(name):
     assert function_properties(name)["Timeout"] > DEADLINE_SECONDS
 
@@ -223,7 +227,7 @@ def test_workers_outlive_a_token_and_two_calls():
     token = PATIENCE_SECONDS + DEADLINE_SECONDS
 
     assert function_properties("mint_token")["Timeout"] > token
-    for name in ("execute_aop", "check_aop"):
+    for name in ("execute_aop", "check_run"):
         assert function_properties(name)["Timeout"] > token + 2 * DEADLINE_SECONDS
 
 

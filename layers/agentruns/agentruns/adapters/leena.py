@@ -32,39 +32,37 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import quote, quote_plus
 
 from agentruns.adapters.http import Answer, NoAnswer
+from agentruns.adapters.reply_fields import describe, encodings, text, timestamp
 from agentruns.errors import (
     AgentrunsError,
+    InvalidRequest,
+    StartUnknown,
+    UpstreamUnavailable,
+    UpstreamUnreadable,
+)
+from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.providers import LeenaConnection, LeenaCredentials
+from agentruns.refusals import (
     AopItemNotFound,
     AopNotFound,
     AopRejected,
     CredentialsRejected,
-    InvalidRequest,
     ScopeMissing,
-    StartUnknown,
     TokenRejected,
-    UpstreamUnavailable,
-    UpstreamUnreadable,
 )
-from agentruns.model import Connection, LeenaCredentials
-from agentruns.ports import AopAccepted, AopObservation, MintedToken
 from agentruns.secret import Secret
 
 TOKEN_PATH = "/api/v1.0/oauth/token"  # noqa: S105  # a path
 EXECUTE_PATH = "/api/v1/external/aop/execute"
 STATUS_PATH = "/api/v1/external/aop/items/{aop_item_id}/status"
 
-DETAIL_LENGTH = 200
 _LONGEST_LIFE_SECONDS = 366 * 86_400.0
 _ITEM_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 _HEADER_SAFE = re.compile(r"[!-~]{1,32768}\Z")
-_LONGEST_TEXT = 256
 _TRY_LATER = frozenset({408, 425, 429})
 
 
@@ -88,7 +86,7 @@ class LeenaHttpApi:
     def __init__(self, http: JsonExchange) -> None:
         self._http = http
 
-    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
         answer = self._post(
             connection.auth_url + TOKEN_PATH,
             f"Basic {_basic(credentials)}",
@@ -101,7 +99,7 @@ class LeenaHttpApi:
         subject = f"connection {connection.name!r}: minting a token"
         if isinstance(answer, NoAnswer):
             raise UpstreamUnavailable(f"{subject}: {answer.reason}")
-        detail = _detail(answer, _forms(credentials))
+        detail = describe(answer, _forms(credentials))
         _raise_if_try_later(subject, answer, detail)
         if 400 <= answer.status < 500:
             raise CredentialsRejected(connection.name, answer.status, detail)
@@ -109,7 +107,7 @@ class LeenaHttpApi:
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -132,11 +130,11 @@ class LeenaHttpApi:
             raise UpstreamUnavailable(f"{subject}: {answer.reason}")
         if 200 <= answer.status < 300:
             return _parse_accepted(subject, answer)
-        detail = _detail(answer, _token_forms(token))
+        detail = describe(answer, _token_forms(token))
         raise _not_accepted(subject, connection, aop_id, answer, detail)
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         if _ITEM_ID.match(aop_item_id) is None:
             raise AopItemNotFound(aop_item_id, 400, "not sent: this cannot be an item's id")
@@ -148,7 +146,7 @@ class LeenaHttpApi:
         subject = f"connection {connection.name!r}: checking AOP item {aop_item_id!r}"
         if isinstance(answer, NoAnswer):
             raise UpstreamUnavailable(f"{subject}: {answer.reason}")
-        detail = _detail(answer, _token_forms(token))
+        detail = describe(answer, _token_forms(token))
         _raise_if_try_later(subject, answer, detail)
         if answer.status == 401:
             raise TokenRejected(connection.name)
@@ -183,7 +181,7 @@ def _raise_if_try_later(subject: str, answer: Answer, detail: str) -> None:
 
 
 def _not_accepted(
-    subject: str, connection: Connection, aop_id: str, answer: Answer, detail: str
+    subject: str, connection: LeenaConnection, aop_id: str, answer: Answer, detail: str
 ) -> AgentrunsError:
     """Execute was answered, and not with 2xx: the table in the module's docstring."""
     status = answer.status
@@ -239,15 +237,15 @@ def _parse_accepted(subject: str, answer: Answer) -> AopAccepted:
         raise StartUnknown(f"{subject}: answered {answer.status} without a usable aop_item_id")
     return AopAccepted(
         aop_item_id=aop_item_id,
-        request_id=_text(answer.body.get("request_id")),
-        provider_run_id=_text(answer.body.get("run_id")),
+        request_id=text(answer.body.get("request_id")),
+        provider_run_id=text(answer.body.get("run_id")),
     )
 
 
 def _parse_observation(
     subject: str, aop_item_id: str, document: Mapping[str, Any]
 ) -> AopObservation:
-    status = _text(document.get("status"))
+    status = text(document.get("status"))
     if status is None:
         raise UpstreamUnreadable(f"{subject}: answered 200 without a status")
     if document.get("aop_item_id", aop_item_id) != aop_item_id:
@@ -255,45 +253,10 @@ def _parse_observation(
     return AopObservation(
         aop_item_id=aop_item_id,
         status=status,
-        reference_id=_text(document.get("reference_id")),
-        initiated_at=_timestamp(document.get("initiated_at")),
-        completed_at=_timestamp(document.get("completed_at")),
+        reference_id=text(document.get("reference_id")),
+        initiated_at=timestamp(document.get("initiated_at")),
+        completed_at=timestamp(document.get("completed_at")),
     )
-
-
-def _text(value: object) -> str | None:
-    """A short printable string, else None: nothing else is worth keeping from a stranger."""
-    if isinstance(value, str) and 0 < len(value) <= _LONGEST_TEXT and value.isprintable():
-        return value
-    return None
-
-
-def _timestamp(value: object) -> datetime | None:
-    """ISO 8601; without a zone it is UTC (the provider sends none). None where it is no time."""
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _detail(answer: Answer, secrets: Iterator[str]) -> str:
-    """The provider's own `message` as one clipped line, without any of `secrets`."""
-    message = answer.body.get("message") if isinstance(answer.body, dict) else None
-    if not isinstance(message, str):
-        return answer.unreadable or "no message"
-    text = "".join(_one_line(char) for char in message)
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return " ".join(text.split())[:DETAIL_LENGTH] or "no message"
-
-
-def _one_line(char: str) -> str:
-    if char.isspace():
-        return " "
-    return "" if unicodedata.category(char)[0] == "C" else char
 
 
 def _forms(credentials: LeenaCredentials) -> Iterator[str]:
@@ -305,16 +268,8 @@ def _forms(credentials: LeenaCredentials) -> Iterator[str]:
         credentials.username,
         credentials.password.reveal(),
     ):
-        yield from _encodings(value)
+        yield from encodings(value)
 
 
 def _token_forms(token: Secret) -> Iterator[str]:
-    yield from _encodings(token.reveal())
-
-
-def _encodings(value: str) -> Iterator[str]:
-    if value:
-        yield value
-        yield quote(value, safe="")
-        yield quote_plus(value)
-        yield base64.b64encode(value.encode("utf-8")).decode("ascii")
+    yield from encodings(token.reveal())

@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from agentruns import errors
+from agentruns import errors, refusals
 from agentruns.api.validation import FieldProblem, field_problems
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -32,12 +32,16 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.StartUnknown: HTTPStatus.BAD_GATEWAY,
     errors.PermanentError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.UpstreamRejected: HTTPStatus.BAD_GATEWAY,
-    errors.CredentialsRejected: HTTPStatus.BAD_GATEWAY,
-    errors.TokenRejected: HTTPStatus.BAD_GATEWAY,
-    errors.ScopeMissing: HTTPStatus.BAD_GATEWAY,
-    errors.AopRejected: HTTPStatus.BAD_GATEWAY,
-    errors.AopNotFound: HTTPStatus.BAD_GATEWAY,
-    errors.AopItemNotFound: HTTPStatus.BAD_GATEWAY,
+    refusals.CredentialsRejected: HTTPStatus.BAD_GATEWAY,
+    refusals.TokenRejected: HTTPStatus.BAD_GATEWAY,
+    refusals.ScopeMissing: HTTPStatus.BAD_GATEWAY,
+    refusals.AopRejected: HTTPStatus.BAD_GATEWAY,
+    refusals.AopNotFound: HTTPStatus.BAD_GATEWAY,
+    refusals.AopItemNotFound: HTTPStatus.BAD_GATEWAY,
+    refusals.ApiKeyRejected: HTTPStatus.BAD_GATEWAY,
+    refusals.WorkflowRejected: HTTPStatus.BAD_GATEWAY,
+    refusals.WorkflowNotFound: HTTPStatus.BAD_GATEWAY,
+    refusals.WorkflowRunNotFound: HTTPStatus.BAD_GATEWAY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.ActivityNotFound: HTTPStatus.NOT_FOUND,
     errors.RunNotFound: HTTPStatus.NOT_FOUND,
@@ -51,8 +55,10 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.ActivityAlreadyRedriven: HTTPStatus.CONFLICT,
     errors.AgentDisabled: HTTPStatus.CONFLICT,
     errors.ConnectionInUse: HTTPStatus.CONFLICT,
+    errors.ConnectionOfOtherProvider: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
+    errors.HookRefused: HTTPStatus.NOT_FOUND,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.ScopeDenied: HTTPStatus.FORBIDDEN,
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -1,24 +1,38 @@
-"""What the operator API needs: use cases, and the bare port where there is nothing to decide."""
+"""What the operator API needs: use cases, and the bare port where there is nothing to decide.
+
+Not here: which ports they are (`wiring`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentruns.activities import AcceptActivity, CancelActivity
+from agentruns.admitting import AdmitActivities
 from agentruns.agents import StoreAgent
+from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
-    CheckConnection,
     DeleteConnection,
+    EndpointsFor,
     LimitConnection,
     StoreConnection,
+    ValidateBaseUrl,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.polling import PollPolicy
 from agentruns.ports import (
     ActivityStore,
     AgentStore,
+    Clock,
     ConnectionStore,
+    Executions,
+    GateStore,
+    LeapApi,
+    LeenaApi,
     OperatorKeyStore,
     ScheduleStore,
+    SecretStore,
 )
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import ResolveRun
@@ -27,7 +41,7 @@ from agentruns.schedules import StoreSchedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
-    """Built in `wiring`, handed to `build_app`."""
+    """Built by `services_over`, handed to `build_app`."""
 
     keyring: OperatorKeyring
     issue_operator_key: IssueOperatorKey
@@ -48,3 +62,91 @@ class ApiServices:
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
     activities: ActivityStore
+
+
+def services_over(
+    *,
+    activities: ActivityStore,
+    agents: AgentStore,
+    connections: ConnectionStore,
+    schedules: ScheduleStore,
+    operator_keys: OperatorKeyStore,
+    secrets: SecretStore,
+    executions: Executions,
+    gates: GateStore,
+    leena: Callable[[], LeenaApi],
+    leap: Callable[[], LeapApi],
+    admit_activities: AdmitActivities,
+    accept_activity: AcceptActivity,
+    bootstrap_secret_arn: str,
+    secret_prefix: str,
+    endpoints_for: EndpointsFor,
+    leap_url: str,
+    validate_base_url: ValidateBaseUrl,
+    clock: Clock,
+    policy: PollPolicy,
+) -> ApiServices:
+    """Every use case over the ports. `leena`, `leap`: made when a connection is checked."""
+    keyring = OperatorKeyring(
+        keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
+    )
+    redrive_activity = RedriveActivity(
+        activities=activities,
+        agents=agents,
+        connections=connections,
+        executions=executions,
+        clock=clock,
+    )
+    return ApiServices(
+        keyring=keyring,
+        issue_operator_key=IssueOperatorKey(keys=operator_keys, clock=clock),
+        revoke_operator_key=RevokeOperatorKey(keys=operator_keys, keyring=keyring),
+        operator_keys=operator_keys,
+        store_connection=StoreConnection(
+            connections=connections,
+            secrets=secrets,
+            secret_prefix=secret_prefix,
+            endpoints_for=endpoints_for,
+            leap_url=leap_url,
+            validate_base_url=validate_base_url,
+            clock=clock,
+        ),
+        limit_connection=LimitConnection(
+            connections=connections, admit_activities=admit_activities
+        ),
+        delete_connection=DeleteConnection(
+            connections=connections, agents=agents, secrets=secrets, secret_prefix=secret_prefix
+        ),
+        check_connection=CheckConnection(
+            connections=connections,
+            secrets=secrets,
+            secret_prefix=secret_prefix,
+            leena=leena,
+            leap=leap,
+            gates=gates,
+            activities=activities,
+            clock=clock,
+        ),
+        connections=connections,
+        store_agent=StoreAgent(agents=agents, connections=connections, clock=clock),
+        agents=agents,
+        store_schedule=StoreSchedule(
+            schedules=schedules, agents=agents, connections=connections, clock=clock
+        ),
+        schedules=schedules,
+        accept_activity=accept_activity,
+        cancel_activity=CancelActivity(
+            activities=activities,
+            executions=executions,
+            admit_activities=admit_activities,
+            clock=clock,
+        ),
+        resolve_run=ResolveRun(
+            activities=activities, executions=executions, clock=clock, policy=policy
+        ),
+        redrive_activity=redrive_activity,
+        redrive_activities=RedriveActivities(
+            activities=activities, redrive_activity=redrive_activity
+        ),
+        activities=activities,
+    )

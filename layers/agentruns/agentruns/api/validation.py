@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 _PARTS_OF_A_REQUEST = frozenset({"body", "query", "path"})
+_KINDS = frozenset({"leap", "leap_workflow", "leena", "leena_aop"})
+"""Which kind of a body was taken, between the names of its fields: not a field itself."""
+
 _MESSAGES = {
     "extra_forbidden": "is not a field of this request; remove it",
     "missing": "is required",
+    "union_tag_not_found": "is required",
     "dict_type": "must be a JSON object",
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
@@ -36,13 +40,25 @@ def field_problems(
     `whole` names what has no part that is wrong: all of it is.
     """
     return tuple(
-        FieldProblem(field=_field_path(error["loc"] or (whole,)), message=_message(error))
+        FieldProblem(field=_field_path(_location(error) or (whole,)), message=_message(error))
         for error in validation_errors
     )
 
 
+def _location(error: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where it is wrong; of a body that is of no kind we know, in the field that names its kind."""
+    location = tuple(error["loc"])
+    if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return (*location, str(error["ctx"]["discriminator"]).strip("'"))
+    return location
+
+
 def _field_path(location: Sequence[Any]) -> str:
-    where, *path = [str(part) for part in location]
+    where, *path = [
+        str(part)
+        for place, part in enumerate(location)
+        if part not in _KINDS or place == len(location) - 1
+    ]
     if where == "header":
         return "-".join(path).title()
     if where in _PARTS_OF_A_REQUEST and path:
@@ -52,4 +68,6 @@ def _field_path(location: Sequence[Any]) -> str:
 
 def _message(error: Mapping[str, Any]) -> str:
     """Pydantic's own texts, save where they speak of Python or leave the fix open."""
+    if error["type"] == "union_tag_invalid":
+        return f"Input should be {str(error['ctx']['expected_tags']).replace(', ', ' or ')}"
     return _MESSAGES.get(error["type"], str(error["msg"]))

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agentruns.errors import ConnectionNotFound
-from agentruns.model import Connection, ConnectionLimits
+from agentruns.providers import (
+    LEAP,
+    Connection,
+    ConnectionLimits,
+    LeapConnection,
+    LeapDialect,
+    LeenaConnection,
+    require_leena,
+)
 from agentruns.store.keys import connections_key
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_time, write_time
@@ -40,8 +50,7 @@ def _row(connection: Connection) -> Row:
         "tenant": connection.tenant,
         "name": connection.name,
         "provider": connection.provider,
-        "region": connection.region,
-        "auth_url": connection.auth_url,
+        **_provider_attributes(connection),
         "api_url": connection.api_url,
         "max_concurrent_runs": connection.limits.max_concurrent_runs,
         "created_at": write_time(connection.created_at),
@@ -49,15 +58,22 @@ def _row(connection: Connection) -> Row:
     }
 
 
+def _provider_attributes(connection: Connection) -> Row:
+    if isinstance(connection, LeapConnection):
+        return {"dialect": connection.dialect.value}
+    leena = require_leena(connection)
+    return {"region": leena.region, "auth_url": leena.auth_url}
+
+
 def _connection(row: Row) -> Connection:
-    return Connection(
-        tenant=row["tenant"],
-        name=row["name"],
-        provider=row["provider"],
-        region=row["region"],
-        auth_url=row["auth_url"],
-        api_url=row["api_url"],
-        limits=ConnectionLimits(max_concurrent_runs=row.get("max_concurrent_runs")),
-        created_at=read_time(row["created_at"]),
-        updated_at=read_time(row["updated_at"]),
-    )
+    shared: dict[str, Any] = {
+        "tenant": row["tenant"],
+        "name": row["name"],
+        "api_url": row["api_url"],
+        "limits": ConnectionLimits(max_concurrent_runs=row.get("max_concurrent_runs")),
+        "created_at": read_time(row["created_at"]),
+        "updated_at": read_time(row["updated_at"]),
+    }
+    if row["provider"] == LEAP:
+        return LeapConnection(dialect=LeapDialect(row["dialect"]), **shared)
+    return LeenaConnection(region=row["region"], auth_url=row["auth_url"], **shared)

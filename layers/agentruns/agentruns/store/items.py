@@ -18,7 +18,6 @@ from agentruns.model import (
     Evidence,
     EvidenceSource,
     Idempotency,
-    LeenaAopAdapter,
     OnStartUnknown,
     Priority,
     Problem,
@@ -27,6 +26,7 @@ from agentruns.model import (
     Trigger,
 )
 from agentruns.polling import USUAL_DETECTION, Detection
+from agentruns.providers import LEAP_WORKFLOW, Adapter, LeapWorkflowAdapter, LeenaAopAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.store import keys
 from agentruns.store.values import (
@@ -135,9 +135,10 @@ def run_row(run: Run) -> Row:
         "version": run.version,
         "dispatch_id": run.dispatch_id,
         "started_at": write_optional_time(run.started_at),
-        "aop_item_id": run.aop_item_id,
+        "remote_id": run.remote_id,
         "provider_request_id": run.provider_request_id,
         "provider_run_id": run.provider_run_id,
+        "other_remote_ids": run.other_remote_ids or None,
         "provider_status": run.provider_status,
         "reference_id": run.reference_id,
         "initiated_at": write_optional_time(run.initiated_at),
@@ -170,9 +171,10 @@ def read_run(row: Row) -> Run:
         version=row["version"],
         dispatch_id=row.get("dispatch_id"),
         started_at=read_optional_time(row.get("started_at")),
-        aop_item_id=row.get("aop_item_id"),
+        remote_id=row.get("remote_id", row.get("aop_item_id")),  # as rows were written before
         provider_request_id=row.get("provider_request_id"),
         provider_run_id=row.get("provider_run_id"),
+        other_remote_ids=row.get("other_remote_ids", ()),
         provider_status=row.get("provider_status"),
         reference_id=row.get("reference_id"),
         initiated_at=read_optional_time(row.get("initiated_at")),
@@ -242,11 +244,14 @@ def read_idempotency(row: Row, key: str) -> Idempotency:
     )
 
 
-def adapter_to_json(adapter: LeenaAopAdapter) -> dict[str, str]:
-    return {"type": adapter.type, "connection": adapter.connection, "aop_id": adapter.aop_id}
+def adapter_to_json(adapter: Adapter) -> dict[str, str]:
+    work = "workflow_id" if isinstance(adapter, LeapWorkflowAdapter) else "aop_id"
+    return {"type": adapter.type, "connection": adapter.connection, work: adapter.work_id}
 
 
-def adapter_from_json(value: dict[str, str]) -> LeenaAopAdapter:
+def adapter_from_json(value: dict[str, str]) -> Adapter:
+    if value.get("type") == LEAP_WORKFLOW:
+        return LeapWorkflowAdapter(connection=value["connection"], workflow_id=value["workflow_id"])
     return LeenaAopAdapter(connection=value["connection"], aop_id=value["aop_id"])
 
 

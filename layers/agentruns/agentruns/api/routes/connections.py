@@ -13,6 +13,7 @@ from agentruns.api.schemas.connections import (
     ConnectionBody,
     ConnectionsAnswer,
     LimitsBody,
+    answer_connection,
 )
 from agentruns.api.services import ApiServices
 from agentruns.errors import ConnectionNotFound
@@ -29,22 +30,20 @@ def connection_routes(services: ApiServices) -> Router:
         connection = services.store_connection(
             tenant_of(router, Scope.ADMIN),
             name,
-            region=body.region,
-            base_urls=body.base_url_overrides(),
-            credentials=body.credentials(),
+            body.access(),
         )
-        return ConnectionAnswer.of(connection)
+        return answer_connection(connection)
 
     @router.get("/connections", summary="List the connections", tags=_TAGS)
     def list_connections() -> ConnectionsAnswer:
         connections = services.connections.list(tenant_of(router, Scope.READ))
-        return ConnectionsAnswer(items=[ConnectionAnswer.of(each) for each in connections])
+        return ConnectionsAnswer(items=[answer_connection(each) for each in connections])
 
     @router.get("/connections/<name>", summary="Read a connection", tags=_TAGS)
     def get_connection(name: str) -> ConnectionAnswer:
         tenant = tenant_of(router, Scope.READ)
         found = services.connections.get(tenant, require_name(name, ConnectionNotFound))
-        return ConnectionAnswer.of(found)
+        return answer_connection(found)
 
     @router.put(
         "/connections/<name>/limits",
@@ -54,7 +53,7 @@ def connection_routes(services: ApiServices) -> Router:
     def put_connection_limits(name: str, body: LimitsBody) -> ConnectionAnswer:
         tenant = tenant_of(router, Scope.ADMIN)
         name = require_name(name, ConnectionNotFound)
-        return ConnectionAnswer.of(services.limit_connection(tenant, name, body.limits()))
+        return answer_connection(services.limit_connection(tenant, name, body.limits()))
 
     @router.delete("/connections/<name>", summary="Delete a connection", tags=_TAGS)
     def delete_connection(name: str) -> Response[str]:
@@ -64,7 +63,7 @@ def connection_routes(services: ApiServices) -> Router:
 
     @router.post(
         "/connections/<name>/check",
-        summary="Try a connection: mint a token and use it once",
+        summary="Try a connection by calls that change nothing there",
         tags=_TAGS,
     )
     def check_connection(name: str) -> ChecksAnswer:

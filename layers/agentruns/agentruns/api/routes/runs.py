@@ -21,7 +21,7 @@ from agentruns.api.schemas.runs import (
 from agentruns.api.services import ApiServices
 from agentruns.errors import ActivityNotFound, RunNotFound
 from agentruns.ids import activity_id_of
-from agentruns.model import Event, Run
+from agentruns.model import ActivityRecord, Event, Run
 from agentruns.operator_keys import Scope
 from agentruns.ports import ActivityStore
 
@@ -37,7 +37,8 @@ def run_routes(services: ApiServices) -> Router:
 
     @router.get("/runs/<run_id>", summary="Read a run", tags=_TAGS)
     def get_run(run_id: str) -> RunAnswer:
-        return RunAnswer.of(_read_run(services.activities, tenant_of(router, Scope.READ), run_id))
+        record = _read_record(services.activities, tenant_of(router, Scope.READ), run_id)
+        return RunAnswer.of(record.activity, record.run(run_id))
 
     @router.get(
         "/runs/<run_id>/events",
@@ -63,7 +64,7 @@ def run_routes(services: ApiServices) -> Router:
         ] = None,
     ) -> Response[Any]:
         tenant = tenant_of(router, Scope.READ)
-        run = _read_run(services.activities, tenant, run_id)
+        run = _read_record(services.activities, tenant, run_id).run(run_id)
         if sse.accepts_event_stream(accept):
             start = after if last_event_id is None else last_event_id
             events, _ = _events_of(services.activities, run, start, STREAM_EVENTS_LIMIT)
@@ -83,17 +84,19 @@ def run_routes(services: ApiServices) -> Router:
     def resolve_run(run_id: str, body: ResolveBody) -> ResolvedAnswer:
         tenant = tenant_of(router, Scope.OPERATE)
         try:
-            return ResolvedAnswer.of(services.resolve_run(tenant, run_id, body.aop_item_id()))
+            return ResolvedAnswer.of(services.resolve_run(tenant, run_id, body.remote_id()))
         except ActivityNotFound as error:
             raise RunNotFound(run_id) from error
 
     return router
 
 
-def _read_run(activities: ActivityStore, tenant: str, run_id: str) -> Run:
-    """RunNotFound, also where the activity is another tenant's."""
+def _read_record(activities: ActivityStore, tenant: str, run_id: str) -> ActivityRecord:
+    """The activity of a run. RunNotFound, also where the activity is another tenant's."""
     try:
-        return activities.read(tenant, activity_id_of(run_id)).run(run_id)
+        record = activities.read(tenant, activity_id_of(run_id))
+        record.run(run_id)
+        return record
     except ActivityNotFound as error:
         raise RunNotFound(run_id) from error
 

@@ -24,6 +24,7 @@ from agentruns.api.schemas.fields import (
     ProblemAnswer,
     Tag,
     Title,
+    answer_adapter,
 )
 from agentruns.api.schemas.runs import RunAnswer
 from agentruns.errors import InvalidRequest
@@ -33,7 +34,6 @@ from agentruns.model import (
     ActivityRecord,
     ActivityRequest,
     Admission,
-    LeenaAopAdapter,
     OnStartUnknown,
     Priority,
 )
@@ -63,7 +63,7 @@ class ActivityBody(Body):
             raise InvalidRequest([(f"{parent}agent_role", fault), (f"{parent}adapter", fault)])
         return ActivityRequest(
             agent_role=self.agent_role,
-            adapter=self._adapter(),
+            adapter=None if self.adapter is None else self.adapter.adapter(),
             message=self.message,
             context=self.context,
             title=self.title,
@@ -74,11 +74,6 @@ class ActivityBody(Body):
                 OnStartUnknown(self.on_start_unknown) if self.on_start_unknown else None
             ),
         )
-
-    def _adapter(self) -> LeenaAopAdapter | None:
-        if self.adapter is None:
-            return None
-        return LeenaAopAdapter(connection=self.adapter.connection, aop_id=self.adapter.aop_id)
 
 
 class CancelBody(Body):
@@ -157,7 +152,7 @@ class ActivityAnswer(ActivitySummaryAnswer):
             **_fields_of(record.activity),
             message=told.message,
             context=dict(told.context),
-            runs=[RunAnswer.of(run) for run in record.runs],
+            runs=[RunAnswer.of(record.activity, run) for run in record.runs],
         )
 
 
@@ -192,11 +187,7 @@ def _fields_of(activity: Activity) -> dict[str, Any]:
         "activity_id": activity.activity_id,
         "tenant": activity.tenant,
         "agent_role": activity.agent_role,
-        "adapter": AdapterAnswer(
-            type=activity.adapter.type,
-            connection=activity.adapter.connection,
-            aop_id=activity.adapter.aop_id,
-        ),
+        "adapter": answer_adapter(activity.adapter),
         "trigger": activity.trigger.value,
         "title": activity.title,
         "tags": list(activity.tags),

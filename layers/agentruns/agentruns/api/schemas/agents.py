@@ -16,9 +16,10 @@ from agentruns.api.schemas.fields import (
     Moment,
     Name,
     OnStartUnknownWord,
+    answer_adapter,
 )
 from agentruns.errors import InvalidRequest
-from agentruns.model import Agent, LeenaAopAdapter, OnStartUnknown, RetryPolicy
+from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 
 
@@ -55,7 +56,7 @@ class AgentBody(Body):
 
     def settings(self) -> AgentSettings:
         return AgentSettings(
-            adapter=LeenaAopAdapter(connection=self.adapter.connection, aop_id=self.adapter.aop_id),
+            adapter=self.adapter.adapter(),
             enabled=self.enabled,
             retry=RetryPolicy(
                 max_attempts=self.retry.max_attempts, backoff_seconds=self.retry.backoff_seconds
@@ -100,11 +101,7 @@ class AgentAnswer(Answer):
     def of(cls, agent: Agent) -> AgentAnswer:
         return cls(
             agent_role=agent.role,
-            adapter=AdapterAnswer(
-                type=agent.adapter.type,
-                connection=agent.adapter.connection,
-                aop_id=agent.adapter.aop_id,
-            ),
+            adapter=answer_adapter(agent.adapter),
             enabled=agent.enabled,
             retry=RetryAnswer(
                 max_attempts=agent.retry.max_attempts,

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, SecretStr
+from pydantic_core import PydanticCustomError
 
 from agentruns.api.schemas.fields import Answer, Body, Moment, Name
-from agentruns.connections import ConnectionCheck
-from agentruns.model import Connection, ConnectionLimits, LeenaCredentials
+from agentruns.connection_checks import ConnectionCheck
+from agentruns.connections import Access, LeapAccess, LeenaAccess
+from agentruns.providers import (
+    Connection,
+    ConnectionLimits,
+    LeapConnection,
+    LeapCredentials,
+    LeapDialect,
+    LeenaCredentials,
+    require_leena,
+)
 from agentruns.secret import Secret
 
 _PublicText = Annotated[str, Field(min_length=1, max_length=1024)]
 _SecretText = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+
+
+def _require_header_safe(secret: SecretStr) -> SecretStr:
+    if not all("!" <= char <= "~" for char in secret.get_secret_value()):
+        raise PydanticCustomError("not_a_header", "must be visible ASCII without spaces")
+    return secret
+
+
+_HeaderSafe = AfterValidator(_require_header_safe)
 _MaxConcurrentRuns = Annotated[
     int,
     Field(
@@ -32,7 +51,9 @@ class BaseUrlsBody(Body):
     api: Annotated[_Url | None, Field(examples=["https://us-east-1-aic.leena.ai"])] = None
 
 
-class ConnectionBody(Body):
+class LeenaConnectionBody(Body):
+    """Access to Leena AI."""
+
     provider: Annotated[Literal["leena"], Field(examples=["leena"])]
     region: Annotated[str, Field(min_length=1, max_length=64, examples=["us-east-1"])]
     client_id: _PublicText
@@ -41,19 +62,55 @@ class ConnectionBody(Body):
     password: _SecretText
     base_urls: BaseUrlsBody | None = None
 
-    def credentials(self) -> LeenaCredentials:
-        return LeenaCredentials(
+    def access(self) -> Access:
+        credentials = LeenaCredentials(
             client_id=self.client_id,
             client_secret=Secret(self.client_secret.get_secret_value()),
             username=self.username,
             password=Secret(self.password.get_secret_value()),
         )
+        return LeenaAccess(
+            region=self.region, base_urls=self._base_url_overrides(), credentials=credentials
+        )
 
-    def base_url_overrides(self) -> dict[str, str]:
+    def _base_url_overrides(self) -> dict[str, str]:
         if self.base_urls is None:
             return {}
         urls = {"auth": self.base_urls.auth, "api": self.base_urls.api}
         return {host: url for host, url in urls.items() if url is not None}
+
+
+class LeapConnectionBody(Body):
+    """Access to Leap Workflows."""
+
+    provider: Annotated[Literal["leap"], Field(examples=["leap"])]
+    api_key: Annotated[SecretStr, Field(min_length=1, max_length=4096), _HeaderSafe]
+    dialect: Annotated[
+        Literal["workflows", "runs"],
+        Field(
+            description="`workflows`: POST /v1/workflows, no run can be read. `runs`: POST "
+            "/v1/runs and GET /v1/runs/{id}, as the published clients.",
+        ),
+    ] = "workflows"
+    base_url: Annotated[_Url | None, Field(examples=["https://api.workflows.tryleap.ai"])] = None
+
+    def access(self) -> Access:
+        return LeapAccess(
+            dialect=LeapDialect(self.dialect),
+            base_url=self.base_url,
+            credentials=LeapCredentials(api_key=Secret(self.api_key.get_secret_value())),
+        )
+
+
+class ConnectionBody(
+    RootModel[Annotated[LeenaConnectionBody | LeapConnectionBody, Field(discriminator="provider")]]
+):
+    """Access to one of the providers, told apart by `provider`."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    def access(self) -> Access:
+        return self.root.access()
 
 
 class LimitsBody(Body):
@@ -76,26 +133,54 @@ class BaseUrlsAnswer(Answer):
     api: Annotated[str, Field(examples=["https://us-east-1-aic.leena.ai"])]
 
 
-class ConnectionAnswer(Answer):
+class LeenaConnectionAnswer(Answer):
     name: Name
-    provider: Annotated[str, Field(examples=["leena"])]
+    provider: Literal["leena"]
     region: Annotated[str, Field(examples=["us-east-1"])]
     base_urls: BaseUrlsAnswer
     limits: LimitsAnswer
     created_at: Moment
     updated_at: Moment
 
-    @classmethod
-    def of(cls, connection: Connection) -> ConnectionAnswer:
-        return cls(
-            name=connection.name,
-            provider=connection.provider,
-            region=connection.region,
-            base_urls=BaseUrlsAnswer(auth=connection.auth_url, api=connection.api_url),
-            limits=LimitsAnswer(max_concurrent_runs=connection.limits.max_concurrent_runs),
-            created_at=connection.created_at,
-            updated_at=connection.updated_at,
+
+class LeapConnectionAnswer(Answer):
+    name: Name
+    provider: Literal["leap"]
+    dialect: Literal["workflows", "runs"]
+    base_url: Annotated[str, Field(examples=["https://api.workflows.tryleap.ai"])]
+    limits: LimitsAnswer
+    created_at: Moment
+    updated_at: Moment
+
+
+ConnectionAnswer = Annotated[
+    LeenaConnectionAnswer | LeapConnectionAnswer, Field(discriminator="provider")
+]
+
+
+def answer_connection(
+    connection: Connection,
+) -> LeenaConnectionAnswer | LeapConnectionAnswer:
+    shared: dict[str, Any] = {
+        "name": connection.name,
+        "limits": LimitsAnswer(max_concurrent_runs=connection.limits.max_concurrent_runs),
+        "created_at": connection.created_at,
+        "updated_at": connection.updated_at,
+    }
+    if isinstance(connection, LeapConnection):
+        return LeapConnectionAnswer(
+            provider="leap",
+            dialect=connection.dialect.value,
+            base_url=connection.api_url,
+            **shared,
         )
+    leena = require_leena(connection)
+    return LeenaConnectionAnswer(
+        provider="leena",
+        region=leena.region,
+        base_urls=BaseUrlsAnswer(auth=leena.auth_url, api=leena.api_url),
+        **shared,
+    )
 
 
 class ConnectionsAnswer(Answer):

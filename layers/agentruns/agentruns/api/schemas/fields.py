@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from agentruns.ids import NAME_PATTERN, TENANT_PATTERN
 from agentruns.model import Problem
+from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter
 
 MESSAGE_LIMIT_BYTES = 64 * 1024
 CONTEXT_LIMIT_BYTES = 200 * 1024
@@ -110,6 +111,14 @@ AopId = Annotated[
         examples=["it_support_ticket_creation"],
     ),
 ]
+WorkflowId = Annotated[
+    str,
+    Field(
+        pattern=AOP_ID_PATTERN,
+        description="The workflow's id in Leap.",
+        examples=["wkf_mNcSwn9BlQMkoHbUUxI7"],
+    ),
+]
 Tag = Annotated[str, Field(pattern=TAG_PATTERN, examples=["servicenow"])]
 Title = Annotated[
     str,
@@ -140,18 +149,54 @@ PriorityWord = Literal["normal", "high"]
 OnStartUnknownWord = Literal["hold", "retry", "fail"]
 
 
-class AdapterBody(Body):
-    """How an agent's work is carried out: an AOP of Leena AI over a stored connection."""
+class LeenaAopBody(Body):
+    """An AOP of Leena AI over a stored connection."""
 
     type: Annotated[Literal["leena_aop"], Field(examples=["leena_aop"])]
     connection: Name
     aop_id: AopId
 
+    def adapter(self) -> Adapter:
+        return LeenaAopAdapter(connection=self.connection, aop_id=self.aop_id)
 
-class AdapterAnswer(Answer):
-    type: Annotated[str, Field(examples=["leena_aop"])]
+
+class LeapWorkflowBody(Body):
+    """A workflow of Leap over a stored connection."""
+
+    type: Annotated[Literal["leap_workflow"], Field(examples=["leap_workflow"])]
+    connection: Name
+    workflow_id: WorkflowId
+
+    def adapter(self) -> Adapter:
+        return LeapWorkflowAdapter(connection=self.connection, workflow_id=self.workflow_id)
+
+
+AdapterBody = Annotated[LeenaAopBody | LeapWorkflowBody, Field(discriminator="type")]
+"""How an agent's work is carried out."""
+
+
+class LeenaAopAnswer(Answer):
+    type: Literal["leena_aop"]
     connection: Name
     aop_id: AopId
+
+
+class LeapWorkflowAnswer(Answer):
+    type: Literal["leap_workflow"]
+    connection: Name
+    workflow_id: WorkflowId
+
+
+AdapterAnswer = Annotated[LeenaAopAnswer | LeapWorkflowAnswer, Field(discriminator="type")]
+
+
+def answer_adapter(adapter: Adapter) -> LeenaAopAnswer | LeapWorkflowAnswer:
+    connection = adapter.connection
+    if isinstance(adapter, LeapWorkflowAdapter):
+        return LeapWorkflowAnswer(
+            type="leap_workflow", connection=connection, workflow_id=adapter.workflow_id
+        )
+    return LeenaAopAnswer(type="leena_aop", connection=connection, aop_id=adapter.aop_id)
 
 
 class ProblemAnswer(Answer):

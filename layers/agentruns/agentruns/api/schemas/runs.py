@@ -8,7 +8,8 @@ from pydantic import Field
 
 from agentruns.api.schemas.fields import AOP_ID_PATTERN, Answer, Body, Moment, ProblemAnswer
 from agentruns.errors import InvalidRequest
-from agentruns.model import ActivityRecord, Event, Evidence, Run
+from agentruns.model import Activity, ActivityRecord, Event, Evidence, Run
+from agentruns.providers import LeapWorkflowAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
 
 
@@ -26,7 +27,7 @@ class ResolveBody(Body):
     bind: BindBody | None = None
     not_started: Literal[True] | None = None
 
-    def aop_item_id(self) -> str | None:
+    def remote_id(self) -> str | None:
         """None where nothing was started. InvalidRequest unless exactly one is given."""
         if (self.bind is None) is (self.not_started is None):
             fault = "give exactly one of bind and not_started"
@@ -57,7 +58,8 @@ class RunAnswer(Answer):
     activity_id: str
     attempt: int
     status: RunStatus
-    aop_item_id: str | None
+    aop_item_id: Annotated[str | None, Field(description="Of an AOP: its item in Leena AI.")]
+    workflow_run_id: Annotated[str | None, Field(description="Of a workflow: its run in Leap.")]
     provider_run_id: str | None
     provider_request_id: str | None
     provider_status: str | None
@@ -77,13 +79,15 @@ class RunAnswer(Answer):
     evidence: list[EvidenceAnswer]
 
     @classmethod
-    def of(cls, run: Run) -> RunAnswer:
+    def of(cls, activity: Activity, run: Run) -> RunAnswer:
+        is_workflow = isinstance(activity.adapter, LeapWorkflowAdapter)
         return cls(
             run_id=run.run_id,
             activity_id=run.activity_id,
             attempt=run.attempt,
             status=run.status,
-            aop_item_id=run.aop_item_id,
+            aop_item_id=None if is_workflow else run.remote_id,
+            workflow_run_id=run.remote_id if is_workflow else None,
             provider_run_id=run.provider_run_id,
             provider_request_id=run.provider_request_id,
             provider_status=run.provider_status,
@@ -116,7 +120,7 @@ class ResolvedAnswer(Answer):
         return cls(
             activity_id=record.activity.activity_id,
             status=record.activity.status,
-            run=RunAnswer.of(record.current_run),
+            run=RunAnswer.of(record.activity, record.current_run),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from agentruns.api.schemas.activities import ActivityBody
-from agentruns.api.schemas.fields import Answer, Body, Moment, Name
+from agentruns.api.schemas.fields import Answer, Body, Moment, Name, answer_adapter
 from agentruns.model import ActivityRequest, Schedule
 from agentruns.schedules import scheduler_input
 
@@ -51,12 +51,7 @@ def _body_of(request: ActivityRequest) -> dict[str, Any]:
     adapter = request.adapter
     given = {
         "agent_role": request.agent_role,
-        "adapter": adapter
-        and {
-            "type": adapter.type,
-            "connection": adapter.connection,
-            "aop_id": adapter.aop_id,
-        },
+        "adapter": adapter and answer_adapter(adapter).model_dump(),
         "message": request.message or None,
         "context": dict(request.context) or None,
         "title": request.title or None,

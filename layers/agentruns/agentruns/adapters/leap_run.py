@@ -1,0 +1,64 @@
+"""Leap's run object as a value, in each of its published forms. Source: the first API document, the
+later ones, and the run schema of the published clients.
+
+Both casings of a name are read (`workflowId`, `workflow_id`); where both stand there and differ,
+the object is not believed. Not here: what a status means for a run of ours (`workflows`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentruns.adapters.json_reply import UnreadableJson, parse_json
+from agentruns.adapters.reply_fields import one_line, text, timestamp
+from agentruns.ports import WorkflowRun
+
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+ERROR_LENGTH = 500
+
+
+def parse_hook(body: bytes) -> WorkflowRun:
+    """The run object of a webhook's body. ValueError says what is wrong with it."""
+    try:
+        document = parse_json(body)
+    except UnreadableJson as exc:
+        raise ValueError(str(exc)) from None
+    return parse_run(document)
+
+
+def parse_run(document: object) -> WorkflowRun:
+    """ValueError where it is no run object: no usable id or status, or two names that differ."""
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004  # a stranger's, not a caller's
+    workflow_run_id, status = document.get("id"), text(document.get("status"))
+    if not isinstance(workflow_run_id, str) or RUN_ID.match(workflow_run_id) is None:
+        raise ValueError("it has no usable id")
+    if status is None:
+        raise ValueError("it has no usable status")
+    return WorkflowRun(
+        workflow_run_id=workflow_run_id,
+        workflow_id=text(_either(document, "workflow_id", "workflowId")),
+        version_id=text(_either(document, "version_id", "versionId")),
+        status=status,
+        started_at=timestamp(_either(document, "started_at", "startedAt")),
+        ended_at=timestamp(_either(document, "ended_at", "endedAt")),
+        error=_error(document.get("error")),
+        output=document.get("output"),
+    )
+
+
+def _either(document: Mapping[str, Any], snake: str, camel: str) -> Any:
+    found = [document[name] for name in (snake, camel) if name in document]
+    if len(found) > 1 and found[0] != found[1]:
+        raise ValueError(f"{snake} and {camel} differ")
+    return found[0] if found else None
+
+
+def _error(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    message = value if isinstance(value, str) else json.dumps(value)
+    return one_line(message, iter(()), ERROR_LENGTH) or None

@@ -1,0 +1,62 @@
+"""The URLs at which a provider tells us how a run ended: unguessable, one per run.
+
+`<base>/leap/<run id>.<tenant>.<mac>`, with a mac of 256 bits over run and tenant under a secret of
+the deployment. Whoever has the URL may speak for that run and for no other, so it is shown to the
+provider alone and stands in no log. Not here: what is made of a call (`hooks`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from agentruns.errors import SecretMalformed
+from agentruns.ids import TENANT_PATTERN
+from agentruns.ports import SecretStore
+from agentruns.secret import Secret
+
+_PURPOSE = b"agentruns leap hook 1\n"
+_PARTS = re.compile(r"(run_[0-9A-Z]{26}_[1-9][0-9]{0,3})\.([a-z0-9-]{1,32})\.([A-Za-z0-9_-]{43})\Z")
+_TENANT = re.compile(TENANT_PATTERN)
+SHORTEST_SECRET = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookedRun:
+    """Which run a URL speaks for."""
+
+    tenant: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookUrls:
+    """Makes and reads them. `secret_arn`: a secret `{"key": <at least 32 characters>}`."""
+
+    secrets: SecretStore
+    secret_arn: str
+    base_url: str
+
+    def url_of(self, tenant: str, run_id: str) -> Secret:
+        """SecretMalformed where there is no usable secret."""
+        mac = self._mac(HookedRun(tenant=tenant, run_id=run_id))
+        return Secret(f"{self.base_url}/leap/{run_id}.{tenant}.{mac}")
+
+    def read(self, name: str) -> HookedRun | None:
+        """The run of the URL's last part; None unless it is one of ours, letter by letter."""
+        parts = _PARTS.match(name)
+        if parts is None or _TENANT.match(parts[2]) is None:
+            return None
+        hooked = HookedRun(tenant=parts[2], run_id=parts[1])
+        return hooked if hmac.compare_digest(self._mac(hooked), parts[3]) else None
+
+    def _mac(self, hooked: HookedRun) -> str:
+        key = (self.secrets.get(self.secret_arn) or {}).get("key")
+        if not isinstance(key, str) or len(key) < SHORTEST_SECRET:
+            raise SecretMalformed(self.secret_arn, "missing or too short: key")
+        message = _PURPOSE + f"{hooked.tenant}\n{hooked.run_id}".encode()
+        digest = hmac.new(key.encode(), message, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")

@@ -1,0 +1,134 @@
+"""What a provider's webhook makes of a run: believed only after a second look.
+
+The URL's mac says that the provider, and nobody else, speaks for that run (`hook_urls`). Where the
+provider can be asked, what it sends is a hint and the run is read before it is believed; where it
+cannot, the ids that it sends must be those of the stored run. Not here: HTTP (`api.hooks`), the
+rules of what is observed (`evidence`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agentruns import evidence, telemetry
+from agentruns.checking import count_unknown_status
+from agentruns.errors import ActivityNotFound, HookRefused, RunNotFound
+from agentruns.hook_urls import HookedRun, HookUrls
+from agentruns.ids import activity_id_of
+from agentruns.model import ActivityRecord, Change, EventType
+from agentruns.polling import PollPolicy
+from agentruns.ports import ActivityStore, Clock, ConnectionStore, Executions, WorkflowRun
+from agentruns.providers import LeapWorkflowAdapter, require_leap
+from agentruns.refusals import WorkflowRunNotFound
+from agentruns.routing import planned, route
+from agentruns.steps import NextStep
+from agentruns.transact import transact
+from agentruns.workflows import LookAtWorkflowRun, observation_of
+
+ParseHook = Callable[[bytes], WorkflowRun]
+"""A webhook's body as a run object; ValueError says what is wrong with it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptHook:
+    """Take one delivery. Early, late, twice or out of order: each ends as `evidence` says.
+
+    First the row, then the execution: one that could not be woken is the sweeper's.
+    """
+
+    activities: ActivityStore
+    connections: ConnectionStore
+    executions: Executions
+    hook_urls: HookUrls
+    look: LookAtWorkflowRun
+    parse: ParseHook
+    clock: Clock
+    policy: PollPolicy
+
+    def __call__(self, name: str, body: bytes) -> None:
+        """`name`: the last part of the URL.
+
+        HookRefused alike for a URL that is none of ours, a body that is no run object, a run that
+        is missing, and one that is another's. TransientError where the provider was to be asked
+        and could not: the sender may try again, and a planned look makes up for it.
+        """
+        hooked = self.hook_urls.read(name)
+        if hooked is None:
+            raise HookRefused
+        telemetry.bind(tenant=hooked.tenant, run_id=hooked.run_id)
+        told = self._parse(body)
+        record = self._read(hooked)
+        told = self._believed(record, told)
+        self._store(hooked, record, told)
+
+    def _parse(self, body: bytes) -> WorkflowRun:
+        try:
+            return self.parse(body)
+        except ValueError as error:
+            logger.warning("hook_unreadable", extra={"problem": str(error)[:200]})
+            raise HookRefused from error
+
+    def _read(self, hooked: HookedRun) -> ActivityRecord:
+        try:
+            record = self.activities.read(hooked.tenant, activity_id_of(hooked.run_id))
+            record.run(hooked.run_id)
+        except (ActivityNotFound, RunNotFound) as error:
+            raise HookRefused from error
+        return record
+
+    def _believed(self, record: ActivityRecord, told: WorkflowRun) -> WorkflowRun:
+        """The run as the provider shows it when asked, else as it was sent, if it is of the
+        activity's workflow."""
+        adapter = record.activity.adapter
+        if not isinstance(adapter, LeapWorkflowAdapter):
+            raise HookRefused
+        if told.workflow_id not in {None, adapter.workflow_id}:
+            raise HookRefused
+        connection = require_leap(self.connections.get(record.activity.tenant, adapter.connection))
+        if not connection.dialect.can_be_asked:
+            if told.workflow_id is None:
+                raise HookRefused
+            return told
+        try:
+            seen = self.look.read(connection, told.workflow_run_id)
+        except WorkflowRunNotFound as error:
+            raise HookRefused from error
+        if seen.workflow_id not in {None, adapter.workflow_id}:
+            raise HookRefused
+        return seen
+
+    def _store(self, hooked: HookedRun, record: ActivityRecord, told: WorkflowRun) -> None:
+        observation = observation_of(told)
+        if observation.status is None:
+            count_unknown_status(record.activity, observation)
+        callback_token, is_duplicate = None, False
+
+        def decide(seen: ActivityRecord) -> Change | None:
+            nonlocal callback_token, is_duplicate
+            now, run = self.clock(), seen.run(hooked.run_id)
+            callback_token = seen.current_run.callback_token
+            change = evidence.webhook_observed(seen, run, told.workflow_run_id, observation, now)
+            is_duplicate = change is not None and any(
+                event.type is EventType.DUPLICATE_START_DETECTED for event in change.events
+            )
+            if change is None or not change.runs[0].status.is_followed or is_duplicate:
+                return change
+            followed = planned(change.activity, change.runs[0], now, self.policy)
+            return replace(change, runs=(followed,))
+
+        after = transact(
+            self.activities, record.activity.tenant, record.activity.activity_id, decide
+        )
+        if is_duplicate:
+            connection = record.activity.adapter.connection
+            telemetry.count("DuplicateStartDetected", connection=connection)
+            logger.error("duplicate_start", extra={"remote_id": told.workflow_run_id})
+        if callback_token is None:
+            return
+        following = route(after, self.clock(), self.policy)
+        if following.next_step is not NextStep.PARK:
+            self.executions.wake(callback_token, following.to_json())

@@ -1,0 +1,149 @@
+"""The providers we drive: what a connection to each says, and what an agent over it does.
+
+Plain immutable values, one class per provider, told apart by `provider` or `type`. Not here: how
+they are stored (`store`), what is sent over a connection (`adapters`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from agentruns.errors import ConnectionOfOtherProvider
+from agentruns.secret import Secret
+
+LEENA = "leena"
+LEAP = "leap"
+
+LEENA_AOP = "leena_aop"
+LEAP_WORKFLOW = "leap_workflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What a connection may do at most, over all containers. None: no limit.
+
+    `max_concurrent_runs`: how many activities are under way; the others wait, `queued`.
+    """
+
+    max_concurrent_runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Named access to a provider, without its credentials. Each provider has its own kind."""
+
+    tenant: str
+    name: str
+    api_url: str
+    created_at: datetime
+    updated_at: datetime
+    provider: str = field(default="", init=False)
+    limits: ConnectionLimits = ConnectionLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaConnection(Connection):
+    """Leena AI, which has a host for tokens and one for calls."""
+
+    region: str
+    auth_url: str
+    provider: str = field(default=LEENA, init=False)
+
+
+class LeapDialect(StrEnum):
+    """Which of the published forms of the Leap Workflows API a connection speaks.
+
+    `workflows`: the first document, `POST /v1/workflows`. `runs`: later documents and the published
+    clients, `POST /v1/runs`, with `GET /v1/runs/{id}`.
+    """
+
+    WORKFLOWS = "workflows"
+    RUNS = "runs"
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether a run can be read; where not, only its webhook tells how it ended."""
+        return self is LeapDialect.RUNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeapConnection(Connection):
+    """Leap Workflows."""
+
+    dialect: LeapDialect
+    provider: str = field(default=LEAP, init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaCredentials:
+    """What the secret of a Leena connection holds."""
+
+    client_id: str
+    client_secret: Secret
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeapCredentials:
+    """What the secret of a Leap connection holds."""
+
+    api_key: Secret
+
+
+Credentials = LeenaCredentials | LeapCredentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeenaAopAdapter:
+    """Drives an AOP of Leena AI over a stored connection."""
+
+    connection: str
+    aop_id: str
+    type: str = field(default=LEENA_AOP, init=False)
+
+    @property
+    def provider(self) -> str:
+        return LEENA
+
+    @property
+    def work_id(self) -> str:
+        """What of the provider's it runs."""
+        return self.aop_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeapWorkflowAdapter:
+    """Drives a workflow of Leap over a stored connection."""
+
+    connection: str
+    workflow_id: str
+    type: str = field(default=LEAP_WORKFLOW, init=False)
+
+    @property
+    def provider(self) -> str:
+        return LEAP
+
+    @property
+    def work_id(self) -> str:
+        """What of the provider's it runs."""
+        return self.workflow_id
+
+
+Adapter = LeenaAopAdapter | LeapWorkflowAdapter
+
+
+def require_leena(connection: Connection) -> LeenaConnection:
+    """ConnectionOfOtherProvider where it is none."""
+    if not isinstance(connection, LeenaConnection):
+        raise ConnectionOfOtherProvider(connection.name, connection.provider, LEENA)
+    return connection
+
+
+def require_leap(connection: Connection) -> LeapConnection:
+    """ConnectionOfOtherProvider where it is none."""
+    if not isinstance(connection, LeapConnection):
+        raise ConnectionOfOtherProvider(connection.name, connection.provider, LEAP)
+    return connection

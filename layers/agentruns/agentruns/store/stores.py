@@ -1,0 +1,78 @@
+"""The table's stores, each made when it is first asked for, so that a function imports no other.
+
+Not here: the table itself, which `wiring` opens.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from agentruns.store.table import DynamoDbTable
+
+if TYPE_CHECKING:
+    from agentruns.ports import (
+        ActivityStore,
+        AgentStore,
+        ConnectionStore,
+        DurationStore,
+        GateStore,
+        LeaseStore,
+        OperatorKeyStore,
+        ScheduleStore,
+    )
+
+
+class DynamoDbStores:
+    """What `agentruns.ports` asks of the table."""
+
+    def __init__(self, table: DynamoDbTable) -> None:
+        self._table = table
+
+    @cached_property
+    def activities(self) -> ActivityStore:
+        from agentruns.store.activities import DynamoDbActivityStore
+
+        return DynamoDbActivityStore(self._table)
+
+    @cached_property
+    def agents(self) -> AgentStore:
+        from agentruns.store.agents import DynamoDbAgentStore
+
+        return DynamoDbAgentStore(self._table)
+
+    @cached_property
+    def connections(self) -> ConnectionStore:
+        from agentruns.store.connections import DynamoDbConnectionStore
+
+        return DynamoDbConnectionStore(self._table)
+
+    @cached_property
+    def schedules(self) -> ScheduleStore:
+        from agentruns.store.schedules import DynamoDbScheduleStore
+
+        return DynamoDbScheduleStore(self._table)
+
+    @cached_property
+    def operator_keys(self) -> OperatorKeyStore:
+        from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
+
+        return DynamoDbOperatorKeyStore(self._table)
+
+    @cached_property
+    def durations(self) -> DurationStore:
+        from agentruns.store.durations import DynamoDbDurationStore
+
+        return DynamoDbDurationStore(self._table)
+
+    @cached_property
+    def leases(self) -> LeaseStore:
+        from agentruns.store.leases import DynamoDbLeaseStore
+
+        return DynamoDbLeaseStore(self._table)
+
+    @cached_property
+    def gates(self) -> GateStore:
+        from agentruns.store.gates import DynamoDbGateStore
+
+        return DynamoDbGateStore(self._table)
