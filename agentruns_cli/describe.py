@@ -14,6 +14,8 @@ from agentruns_cli.screen import one_line, table
 from agentruns_cli.views import Activity, Check, Considered, Event, Fault, Run
 
 _LABEL_WIDTH = 18
+_WORK = ("aop_id", "workflow_id", "type")
+"""What an adapter runs: the first that it has."""
 _LONGEST_TITLE = 48
 
 
@@ -148,12 +150,13 @@ def connection_table(connections: Sequence[Mapping[str, Any]]) -> str:
     """The connections as a table."""
     rows = (
         (
-            *(str(connection.get(key) or "-") for key in ("name", "provider", "region")),
+            *(str(connection.get(key) or "-") for key in ("name", "provider")),
+            str(connection.get("region") or connection.get("dialect") or "-"),
             str((connection.get("limits") or {}).get("max_concurrent_runs") or "-"),
         )
         for connection in connections
     )
-    return table(("NAME", "PROVIDER", "REGION", "RUNS AT ONCE"), rows)
+    return table(("NAME", "PROVIDER", "REGION OR DIALECT", "RUNS AT ONCE"), rows)
 
 
 def limit_lines(connection: Mapping[str, Any]) -> str:
@@ -177,12 +180,15 @@ def _redrive_outcome(item: Considered) -> str:
     return item.outcome.replace("_", " ")
 
 
+def _work_of(activity: Activity) -> str:
+    found = (activity.adapter.get(key) for key in _WORK)
+    return next((str(each) for each in found if each), "-")
+
+
 def _activity_row(activity: Activity, now: datetime) -> tuple[str, ...]:
     title = one_line(activity.title or activity.message or "")
     shown = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
-    agent = activity.agent_role or str(
-        activity.adapter.get("aop_id") or activity.adapter.get("type") or "-"
-    )
+    agent = activity.agent_role or _work_of(activity)
     return (activity.activity_id, activity.status, agent, age_text(activity, now), shown)
 
 

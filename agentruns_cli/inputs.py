@@ -118,3 +118,12 @@ def _json_object(text: str, what: str) -> JsonObject:
     if not isinstance(value, dict):
         raise UsageFault(f"{what} is not a JSON object", f"it is of type {type(value).__name__}")
     return value
+
+
+def adapter_document(connection: str, *, aop: str | None, workflow: str | None) -> JsonObject:
+    """What does the work, over which connection. UsageFault unless it is one of the two."""
+    if (aop is None) is (workflow is None):
+        raise UsageFault("What does the work?", "give --aop or --workflow; exactly one")
+    if workflow is not None:
+        return {"type": "leap_workflow", "connection": connection, "workflow_id": workflow}
+    return {"type": "leena_aop", "connection": connection, "aop_id": aop}

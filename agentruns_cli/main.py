@@ -20,6 +20,7 @@ from agentruns_cli.commands.activities import (
     watch_activity,
 )
 from agentruns_cli.commands.agents import agent_app
+from agentruns_cli.commands.connect_leap import connect_leap
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
 from agentruns_cli.commands.redrive import redrive_activities
 from agentruns_cli.commands.resolve import resolve_run
@@ -98,6 +99,7 @@ def agentruns(
 app.command("up")(start_stack)
 app.command("down")(stop_stack)
 app.command("status")(show_status)
+connect_app.command("leap")(connect_leap)
 app.add_typer(connect_app, name="connect")
 app.command("check")(check_connection)
 app.add_typer(connection_app, name="connection")

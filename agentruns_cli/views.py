@@ -38,6 +38,7 @@ class Run:
     attempt: int
     status: str
     aop_item_id: str | None
+    workflow_run_id: str | None
     provider_run_id: str | None
     reference_id: str | None
     provider_request_id: str | None
@@ -59,6 +60,7 @@ class Run:
         """Pairs of label and id, only those that are known."""
         pairs = (
             ("item", self.aop_item_id),
+            ("workflow run", self.workflow_run_id),
             ("provider run", self.provider_run_id),
             ("reference", self.reference_id),
             ("provider request", self.provider_request_id),
@@ -161,6 +163,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         attempt=_number(body.get("attempt")) or 0,
         status=_text(body.get("status")) or "",
         aop_item_id=_text(body.get("aop_item_id")),
+        workflow_run_id=_text(body.get("workflow_run_id")),
         provider_run_id=_text(body.get("provider_run_id")),
         reference_id=_text(body.get("reference_id")),
         provider_request_id=_text(body.get("provider_request_id")),

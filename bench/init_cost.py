@@ -24,11 +24,13 @@ API_LAYERS = (*LAYERS, "ApiDependenciesLayer")
 """A function's layers are merged into one folder, as Lambda does in /opt."""
 
 
-LEENA_TARGET, API_TARGET = 1.6, 2.4
+PROVIDER_TARGET, API_TARGET = 1.6, 2.4
 TARGETS: Mapping[str, float | None] = {
-    "mint_token": LEENA_TARGET,
-    "execute_aop": LEENA_TARGET,
-    "check_run": LEENA_TARGET,
+    "mint_token": PROVIDER_TARGET,
+    "execute_aop": PROVIDER_TARGET,
+    "start_leap_workflow": PROVIDER_TARGET,
+    "hooks_api": PROVIDER_TARGET,
+    "check_run": PROVIDER_TARGET,
     "open_run": None,
     "park_run": None,
     "settle_run": None,
@@ -40,6 +42,8 @@ TARGETS: Mapping[str, float | None] = {
 CLIENTS: Mapping[str, Sequence[str]] = {
     "mint_token": ("dynamodb", "secretsmanager"),
     "execute_aop": ("dynamodb", "secretsmanager"),
+    "start_leap_workflow": ("dynamodb", "secretsmanager"),
+    "hooks_api": ("dynamodb", "secretsmanager", "stepfunctions"),
     "check_run": ("dynamodb", "secretsmanager"),
     "open_run": ("dynamodb",),
     "park_run": ("dynamodb",),
@@ -66,6 +70,8 @@ ENVIRONMENT = {
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:bench",
     "OPERATOR_KEY_SECRET_ARN": "arn",
     "EVENT_TENANT": "default",
+    "HOOK_SECRET_ARN": "arn",
+    "HOOK_BASE_URL": "https://hooks.example/hooks",
     "ALLOW_PRIVATE_NETWORKS": "false",
     "POLL_FLOOR_SECONDS": "5",
     "POLL_CAP_SECONDS": "60",

@@ -9,6 +9,7 @@ from agentruns_cli.describe import activity_in_full, activity_table, advice_on, 
 from agentruns_cli.errors import NotFound, Problem, UsageFault
 from agentruns_cli.inputs import (
     activity_id_of,
+    adapter_document,
     parse_context,
     parse_duration_option,
     require_header_text,
@@ -50,9 +51,13 @@ def start(
         str | None,
         typer.Option("--aop", metavar="AOP_ID", help="Start this AOP instead of an agent."),
     ] = None,
+    workflow: Annotated[
+        str | None,
+        typer.Option("--workflow", metavar="WORKFLOW_ID", help="Or this workflow of Leap."),
+    ] = None,
     connection: Annotated[
         str | None,
-        typer.Option("--connection", metavar="NAME", help="Connection to use with --aop."),
+        typer.Option("--connection", metavar="NAME", help="Connection of the AOP or workflow."),
     ] = None,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="Short name for lists.")
@@ -95,7 +100,7 @@ def start(
     agentruns start it_support -m "Reset the VPN" -c user=ada --watch
     agentruns start --aop vpn_access --connection leena -c @ticket.json
     """  # noqa: D301  # \b keeps these lines apart in the help
-    body = _start_body(role, aop=aop, connection=connection)
+    body = _start_body(role, aop=aop, workflow=workflow, connection=connection)
     if watch and wait:
         raise UsageFault(
             "--watch and --wait exclude each other", "one shows progress, the other only the result"
@@ -309,18 +314,21 @@ def cancel_activity(
         session.screen.chatter(str(detail))
 
 
-def _start_body(role: str | None, *, aop: str | None, connection: str | None) -> JsonObject:
-    if role is not None and (aop is not None or connection is not None):
+def _start_body(
+    role: str | None, *, aop: str | None, workflow: str | None, connection: str | None
+) -> JsonObject:
+    inline = (aop, workflow, connection)
+    if role is not None and any(each is not None for each in inline):
         raise UsageFault("Two ways to start", "give a ROLE, or --aop with --connection, not both")
     if role is not None:
         return {"agent_role": role}
-    if aop is None or connection is None:
+    if connection is None or (aop is None and workflow is None):
         raise UsageFault(
             "Nothing to start",
             "give a ROLE, or --aop AOP_ID with --connection NAME",
             next_step="See `agentruns agent list` and `agentruns connection list`.",
         )
-    return {"adapter": {"type": "leena_aop", "connection": connection, "aop_id": aop}}
+    return {"adapter": adapter_document(connection, aop=aop, workflow=workflow)}
 
 
 def _newest_activity_id(session: Session) -> str:

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 from agentruns_cli.describe import agent_table
-from agentruns_cli.inputs import parse_detection_option, parse_duration_option
+from agentruns_cli.inputs import adapter_document, parse_detection_option, parse_duration_option
 from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
 from agentruns_cli.session import open_session
 from agentruns_cli.views import JsonObject
 
-agent_app = typer.Typer(no_args_is_help=True, help="Say which AOP does the work of a role.")
+agent_app = typer.Typer(
+    no_args_is_help=True, help="Say which AOP or workflow does the work of a role."
+)
 
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The agent's role, e.g. it_support.")]
 
@@ -19,12 +21,16 @@ Role = Annotated[str, typer.Argument(metavar="ROLE", help="The agent's role, e.g
 def set_agent(
     context: typer.Context,
     role: Role,
-    aop: Annotated[
-        str, typer.Option("--aop", metavar="AOP_ID", help="Slug or ObjectId of the AOP.")
-    ],
     connection: Annotated[
         str, typer.Option("--connection", metavar="NAME", help="Stored connection to use.")
     ],
+    aop: Annotated[
+        str | None, typer.Option("--aop", metavar="AOP_ID", help="Slug or ObjectId of the AOP.")
+    ] = None,
+    workflow: Annotated[
+        str | None,
+        typer.Option("--workflow", metavar="WORKFLOW_ID", help="A workflow of Leap instead."),
+    ] = None,
     enabled: Annotated[
         bool, typer.Option("--enabled/--disabled", help="Whether it takes new work.")
     ] = True,
@@ -64,7 +70,7 @@ def set_agent(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
     document: JsonObject = {
-        "adapter": {"type": "leena_aop", "connection": connection, "aop_id": aop},
+        "adapter": adapter_document(connection, aop=aop, workflow=workflow),
         "enabled": enabled,
     }
     retry = {"max_attempts": max_attempts, "backoff_seconds": backoff_seconds}

@@ -83,7 +83,7 @@ def connect_leena(
     stored = session.client.put_connection(name, document)
     session.screen.chatter(f"Connection {name} is stored.")
     if check:
-        _check(session, name)
+        check_and_print(session, name)
     elif as_json:
         session.screen.document(stored)
     else:
@@ -102,7 +102,7 @@ def check_connection(
     session = open_session(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
-    _check(session, name)
+    check_and_print(session, name)
 
 
 @connection_app.command("list")
@@ -197,7 +197,7 @@ def _limit(option: str, text: str | None) -> tuple[bool, int | None]:
     return True, int(text)
 
 
-def _check(session: Session, name: str) -> None:
+def check_and_print(session: Session, name: str) -> None:
     """Check the connection and print the result; leaves with exit code 1 if a check failed."""
     answer = session.client.check_connection(name)
     is_ok = answer.get("ok") is True
@@ -216,12 +216,7 @@ def _check(session: Session, name: str) -> None:
 
 
 def _ask_for_credentials(surroundings: Surroundings, region: str | None) -> JsonObject:
-    if not surroundings.terminal.reads_from_a_person():
-        raise UsageFault(
-            "Nobody to ask",
-            "standard input is not a terminal",
-            next_step="Pipe a JSON object in and add --from-stdin.",
-        )
+    require_a_person(surroundings)
     return {
         "client_id": _ask("Client id"),
         "client_secret": _ask("Client secret", hidden=True),
@@ -229,6 +224,16 @@ def _ask_for_credentials(surroundings: Surroundings, region: str | None) -> Json
         "password": _ask("Password", hidden=True),
         "region": region or _ask(f"Region ({', '.join(REGION_URLS)})"),
     }
+
+
+def require_a_person(surroundings: Surroundings) -> None:
+    """UsageFault where nobody is there to type a secret."""
+    if not surroundings.terminal.reads_from_a_person():
+        raise UsageFault(
+            "Nobody to ask",
+            "standard input is not a terminal",
+            next_step="Pipe a JSON object in and add --from-stdin.",
+        )
 
 
 def _ask(label: str, *, hidden: bool = False) -> str:

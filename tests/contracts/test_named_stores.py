@@ -32,7 +32,7 @@ from tests.fakes.clock import NOON
 
 LATER = NOON + timedelta(microseconds=1)
 EVERY_FIELD_SET: dict[str, Any] = {
-    "connections": a_connection(provider="leena2", region="eu-west-1", updated_at=LATER),
+    "connections": a_connection(region="eu-west-1", updated_at=LATER),
     "agents": an_agent(
         updated_at=LATER,
         enabled=False,

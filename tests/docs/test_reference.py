@@ -21,7 +21,7 @@ from agentruns.api.app import build_resolver
 from agentruns.api.events import ActivityRequestedEvent
 from agentruns.api.problems import STATUSES, describe
 from agentruns.api.schemas.activities import AcceptedAnswer
-from agentruns.api.schemas.connections import ChecksAnswer, ConnectionAnswer
+from agentruns.api.schemas.connections import ChecksAnswer, LeenaConnectionAnswer
 from agentruns.aws.event_bus import SOURCE, EventBridgeBus
 from agentruns.model import Event, EventType
 from agentruns.schedules import scheduler_input
@@ -201,7 +201,7 @@ def test_both_ways_to_resolve_have_their_form():
 
 
 def test_the_answers_of_the_api_page_are_of_their_form():
-    ConnectionAnswer.model_validate_json(labelled(API, "answer=connection"))
+    LeenaConnectionAnswer.model_validate_json(labelled(API, "answer=connection"))
     ChecksAnswer.model_validate_json(labelled(API, "answer=checks"))
     AcceptedAnswer.model_validate_json(labelled(API, "answer=accepted"))
 

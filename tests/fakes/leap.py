@@ -50,7 +50,7 @@ class FakeLeapApi:
     def __init__(self) -> None:
         self.calls: list[LeapCall] = []
         self.runs: dict[str, WorkflowRun] = {}
-        self.before_answer: Callable[[WorkflowRun, Secret], None] | None = None
+        self.before_answer: Callable[[WorkflowRun, Secret], object] | None = None
         self._starts: list[WorkflowRun | Exception] = []
         self._reads: list[Exception] = []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from agentruns.errors import UpstreamUnavailable
 from agentruns.ports import AopAccepted, AopObservation
-from agentruns.providers import Connection
+from agentruns.providers import LeenaConnection
 from agentruns.refusals import AopItemNotFound
 from agentruns.secret import Secret
 from tests.fakes.clock import FakeClock
@@ -39,7 +39,7 @@ class TimedLeenaApi(FakeLeenaApi):
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -55,7 +55,7 @@ class TimedLeenaApi(FakeLeenaApi):
         return accepted
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         self._require_up()
         super().read_status(connection, token, aop_item_id)

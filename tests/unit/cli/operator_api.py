@@ -18,6 +18,7 @@ def a_run(status: str = "running", **changes: Any) -> dict[str, Any]:
         "attempt": 1,
         "status": status,
         "aop_item_id": "item-77",
+        "workflow_run_id": None,
         "provider_run_id": None,
         "reference_id": "REF-9",
         "provider_request_id": None,

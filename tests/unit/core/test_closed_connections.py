@@ -12,7 +12,7 @@ import pytest
 from agentruns.errors import UpstreamUnavailable
 from agentruns.gating import ConnectionGate, GatedLeenaApi
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
-from agentruns.providers import Connection, LeenaCredentials
+from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.refusals import CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
@@ -39,7 +39,7 @@ class WatchedUpstream(TimedLeenaApi):
         self.reject_credentials = False
         self.reject_tokens = False
 
-    def mint(self, connection: Connection, credentials: LeenaCredentials) -> MintedToken:
+    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
         self.minted_at.append(self.clock())
         if self.reject_credentials:
             raise CredentialsRejected(connection.name, 401, "invalid_client")
@@ -47,7 +47,7 @@ class WatchedUpstream(TimedLeenaApi):
 
     def execute(
         self,
-        connection: Connection,
+        connection: LeenaConnection,
         token: Secret,
         *,
         aop_id: str,
@@ -60,7 +60,7 @@ class WatchedUpstream(TimedLeenaApi):
         )
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         self._arrive()
         return super().read_status(connection, token, aop_item_id)

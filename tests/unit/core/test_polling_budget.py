@@ -18,7 +18,7 @@ from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import UpstreamUnavailable
 from agentruns.polling import MAX_RETRY_AFTER_SECONDS
 from agentruns.ports import AopAccepted, AopObservation
-from agentruns.providers import Connection
+from agentruns.providers import LeenaConnection
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import FakeClock
@@ -41,12 +41,12 @@ class BudgetedLeenaApi(TimedLeenaApi):
         self.sent: list[datetime] = []
         self.held_back = 0
 
-    def execute(self, connection: Connection, token: Secret, **start: Any) -> AopAccepted:
+    def execute(self, connection: LeenaConnection, token: Secret, **start: Any) -> AopAccepted:
         self._spend()
         return super().execute(connection, token, **start)
 
     def read_status(
-        self, connection: Connection, token: Secret, aop_item_id: str
+        self, connection: LeenaConnection, token: Secret, aop_item_id: str
     ) -> AopObservation:
         self._spend()
         return super().read_status(connection, token, aop_item_id)
