@@ -1,6 +1,10 @@
-"""The stack of a test session: for `tests/workflow` and `tests/e2e`, when first used."""
+"""The stack of a test session: for `tests/workflow` and `tests/e2e`, when first used.
+
+And what every session needs, so that its tests are quick.
+"""
 
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -9,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from local import stack as embedded
@@ -27,6 +32,15 @@ SWITCHES = {
     # waits and backoffs take a tenth of their time; deadlines and clocks in rows are untouched
     "SFN_WAIT_SCALE": "0.1",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_service_models() -> Iterator[None]:
+    """botocore reads the model of a service once, not once for each client: most of a client."""
+    with pytest.MonkeyPatch.context() as patch:
+        loader = functools.cache(botocore.session.create_loader)
+        patch.setattr(botocore.session, "create_loader", loader)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -253,6 +253,8 @@ def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:
 
 def _as_json(value: Any) -> Any:
     """A copy with JSON's types only, as a store gives it back; fails where JSON would."""
+    if value is None:
+        return None
     return json.loads(json.dumps(value, allow_nan=False))
 
 

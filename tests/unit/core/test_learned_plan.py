@@ -168,24 +168,24 @@ def test_the_setting_is_todays_behaviour_by_default():
 
 
 RUNS_FOR_EVER = ((0.0, "in_progress"),)
+PASTS = {
+    "10 s": log_normal(10, 0.5),
+    "1 min": log_normal(60, 0.1),
+    "5 min": log_normal(300, 1.0),
+    "1 h": log_normal(3600, 0.3),
+    "20 s or 150 min": DurationHistory.of([20.0, 9000.0] * 20),
+}
+DEADLINES = [(past, seconds) for past in PASTS for seconds in (60, 600, 3600, DAY)]
+# whoever has outlived its history is followed by its age: a week of that for two of them
+DEADLINES += [("10 s", 7 * DAY), ("20 s or 150 min", 7 * DAY)]
 
 
-@pytest.mark.parametrize("deadline_seconds", [60, 600, 3600, DAY, 7 * DAY])
-@pytest.mark.parametrize(
-    "history",
-    [
-        log_normal(10, 0.5),
-        log_normal(60, 0.1),
-        log_normal(300, 1.0),
-        log_normal(3600, 0.3),
-        DurationHistory.of([20.0, 9000.0] * 20),
-    ],
-    ids=["10 s", "1 min", "5 min", "1 h", "20 s or 150 min"],
-)
+@pytest.mark.parametrize(("past", "deadline_seconds"), DEADLINES)
 @pytest.mark.parametrize("policy", [POLICY, PollPolicy(floor_seconds=1, cap_seconds=20)])
 def test_a_run_with_a_history_costs_no_more_than_the_printed_worst_case(
-    deadline_seconds, history, policy
+    past, deadline_seconds, policy
 ):
+    history = PASTS[past]
     world = World(
         policy=policy,
         leena=lambda clock: TimedLeenaApi(clock, RUNS_FOR_EVER),

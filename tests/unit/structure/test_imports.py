@@ -12,6 +12,7 @@ from tests.unit.structure.project import (
     imports,
     modules,
     modules_after_import,
+    modules_of_worker,
 )
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
@@ -145,44 +146,14 @@ def test_only_handlers_import_wiring():
 
 
 @pytest.mark.parametrize("function", FUNCTION_NAMES)
-def test_a_handler_starts_without_what_it_does_not_need(function):
-    loaded = modules_after_import(
-        f"import importlib.util as i; s = i.spec_from_file_location('app', "
-        f"{str(FUNCTIONS / function / 'app.py')!r}); m = i.module_from_spec(s); "
-        "s.loader.exec_module(m)"
-    )
+def test_a_function_starts_and_is_built_without_what_it_does_not_need(function):
+    imported, built = modules_of_worker(function)
 
     forbidden = NEVER_IN_A_WORKER if function in WORKERS else NEVER_IN_A_LAMBDA
-    assert {name.split(".")[0] for name in loaded} & forbidden == set()
-    assert loaded & NOT_BEFORE_IT_IS_USED == set()
-
-
-@pytest.mark.parametrize("function", WORKERS)
-def test_a_worker_is_built_without_what_it_does_not_need(function):
-    settings = ", ".join(
-        f"{name}='1'"
-        for name in (
-            "TABLE_NAME",
-            "EVENT_BUS_NAME",
-            "SECRET_PREFIX",
-            "STATE_MACHINE_ARN",
-            "EVENT_TENANT",
-            "ALLOW_PRIVATE_NETWORKS",
-            "POLL_FLOOR_SECONDS",
-            "POLL_CAP_SECONDS",
-            "PAUSED_POLL_FLOOR_SECONDS",
-            "PAUSED_POLL_CAP_SECONDS",
-        )
-    )
-
-    loaded = modules_after_import(
-        f"import os; os.environ.update({settings}); "
-        f"from agentruns import wiring; wiring.{function}()"
-    )
-
-    assert {name.split(".")[0] for name in loaded} & NEVER_IN_A_WORKER == set()
+    assert {name.split(".")[0] for name in built} & forbidden == set()
+    assert imported & NOT_BEFORE_IT_IS_USED == set()
     calls_leena = function in {"mint_token", "execute_aop", "check_aop", "sweep"}
-    assert ("requests" in loaded) is calls_leena
+    assert ("requests" in built) is calls_leena
 
 
 def test_importing_everything_builds_no_client_and_reads_no_setting():
