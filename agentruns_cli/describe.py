@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from agentruns.model import Admission
 from agentruns.statuses import RunStatus
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
@@ -115,6 +116,13 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
             "whose context has this id as agentruns_run_id, then say what you found:\n"
             f"  {command_text('resolve', run.run_id, '--item', 'AOP_ITEM_ID')}\n"
             f"  {command_text('resolve', run.run_id, '--not-started')}"
+        )
+    if activity.admission == Admission.WAITING:
+        connection = str(activity.adapter.get("connection", ""))
+        return (
+            f"It waits for a slot of the connection {connection}, which limits how many activities "
+            "are under way; it starts by itself. How many slots are taken:\n"
+            f"  {command_text('check', connection)}"
         )
     if run.status == RunStatus.PAUSED:
         return "The run is paused: a person has to act at the provider; then it goes on by itself."
