@@ -20,7 +20,9 @@ from typing import Any
 from unittest import mock
 
 from agentruns import telemetry
+from agentruns.ports import DueRun, LookMark
 from agentruns.steps import RunTask, Step
+from agentruns.watching import PlannedLooks
 from tests.fakes.world import World
 
 ASL = Path(__file__).parents[2] / "statemachines" / "activity.asl.json"
@@ -111,11 +113,20 @@ class Driver:
 
     def _useful_tick(self) -> datetime | None:
         """The first tick that finds a run due. The others find nothing and are skipped."""
-        due = self.world.store.list_due_runs(FAR, 1)
+        due = self.world.store.list_due_runs(FAR, 1_000)
         if not due or not self.has_sweeper:
             return None
-        late = max((due[0].due_at - self.next_tick) / TICK, 0)
+        marks = {each.connection: each for each in self.world.marks.list()}
+        first_at = min(self._to_be_swept_at(each, marks) for each in due)
+        late = max((first_at - self.next_tick) / TICK, 0)
         return self.next_tick + TICK * -(-late // 1)
+
+    def _to_be_swept_at(self, due: DueRun, marks: Mapping[str, LookMark]) -> datetime:
+        if due.watch is None:
+            return due.due_at
+        mark = marks.get(due.watch.connection)
+        looks = PlannedLooks(due.watch, due.due_at, self.world.policy)
+        return looks.next_after(mark.done_until(due.run_id) if mark else None)
 
     def _do_what_is_due(self) -> None:
         now = self.world.clock()

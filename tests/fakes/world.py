@@ -17,6 +17,7 @@ from agentruns.model import (
     LeenaAopAdapter,
     Trigger,
 )
+from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
@@ -25,6 +26,7 @@ from agentruns.sweeping import Sweep
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
+from tests.fakes.look_marks import InMemoryLookMarkStore
 from tests.fakes.stores import (
     InMemoryActivityStore,
     InMemoryAgentStore,
@@ -70,6 +72,7 @@ class World:
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
         self.durations = InMemoryDurationStore()
+        self.marks = InMemoryLookMarkStore()
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
@@ -99,6 +102,8 @@ class World:
             "connections": connections,
             "tokens": wrap("tokens", self.tokens),
         }
+        marks = wrap("marks", self.marks)
+        self.count_looks = CountLooks(marks=marks, policy=self.policy)
         calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
         self.admit_activities = AdmitActivities(
             connections=connections, executions=executions, **planned
@@ -120,7 +125,9 @@ class World:
         self.redrive_activities = RedriveActivities(
             activities=activities, redrive_activity=self.redrive_activity
         )
-        self.cancel_activity = CancelActivity(executions=executions, **admitting, **clocked)
+        self.cancel_activity = CancelActivity(
+            executions=executions, count_looks=self.count_looks, **admitting, **clocked
+        )
         self.open_run = OpenRun(
             schedules=wrap("schedules", self.schedules),
             accept_activity=self.accept_activity,
@@ -129,13 +136,17 @@ class World:
         )
         self.mint_token = MintToken(**with_token)
         self.execute_aop = ExecuteAop(learning=learning, **calling)
-        self.check_aop = CheckAop(**calling)
+        self.check_aop = CheckAop(count_looks=self.count_looks, **calling)
         self.park_run = ParkRun(executions=executions, **planned)
-        self.settle_run = SettleRun(learning=learning, **admitting, **planned)
+        self.settle_run = SettleRun(
+            learning=learning, count_looks=self.count_looks, **admitting, **planned
+        )
         self.sweep = Sweep(
             executions=executions,
             check_aop=self.check_aop,
             settle_run=self.settle_run,
+            connections=connections,
+            marks=marks,
             **admitting,
             **planned,
         )

@@ -29,7 +29,6 @@ from agentruns.errors import (
 )
 from agentruns.learning import LearnDurations
 from agentruns.model import (
-    Activity,
     ActivityInput,
     ActivityRecord,
     Change,
@@ -38,6 +37,7 @@ from agentruns.model import (
     Problem,
     Run,
 )
+from agentruns.parking import CountLooks, is_news
 from agentruns.polling import PollPolicy, plan_next_start
 from agentruns.ports import (
     ActivityStore,
@@ -45,14 +45,16 @@ from agentruns.ports import (
     AopObservation,
     Clock,
     ConnectionStore,
+    DueRun,
     LeenaApi,
     TokenSource,
 )
-from agentruns.routing import plan_for, route
+from agentruns.routing import planned, route
 from agentruns.secret import Secret
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask, Step
 from agentruns.transact import transact
+from agentruns.watching import PlannedLooks, Watch
 
 PROVIDER_STATUSES: Mapping[str, RunStatus] = {
     "accepted": RunStatus.RUNNING,
@@ -228,13 +230,15 @@ class ExecuteAop:
 class CheckAop:
     """Look at a followed run once, store what is new and plan the next look.
 
-    Serves the loop and the sweeper alike. The deadline is decided here, after a last look.
+    Serves the loop and the sweeper alike; the sweeper's look at a watched run stores nothing where
+    nothing is new. The deadline is decided here, after a last look.
     """
 
     activities: ActivityStore
     connections: ConnectionStore
     tokens: TokenSource
     leena: LeenaApi
+    count_looks: CountLooks
     clock: Clock
     policy: PollPolicy
 
@@ -245,25 +249,53 @@ class CheckAop:
             record = self._check(record)
         return route(record, self.clock(), self.policy)
 
+    def from_index(self, due: DueRun, watch: Watch, connection: Connection) -> Step | None:
+        """One look at a watched run, from what the index knows of it. None: nothing new, and
+        nothing was read or stored. Raises as the look of an execution does."""
+        look = self._ask(connection, watch.aop_item_id, watch.since)
+        if isinstance(look, AopObservation) and not self._says_more(due, watch, look):
+            return None
+        record = self._store(due.tenant, due.activity_id, due.run_id, look)
+        return route(record, self.clock(), self.policy)
+
+    def _says_more(self, due: DueRun, watch: Watch, answer: AopObservation) -> bool:
+        now = self.clock()
+        if now >= watch.deadline_at or is_news(watch, PROVIDER_STATUSES.get(answer.status), answer):
+            return True
+        return not PlannedLooks(watch, due.due_at, self.policy).stays_parked(now)
+
     def _check(self, record: ActivityRecord) -> ActivityRecord:
         run = record.current_run
         look = self._look(record) if run.status.is_followed else None
+        return self._store(run.tenant, run.activity_id, run.run_id, look)
 
+    def _store(
+        self,
+        tenant: str,
+        activity_id: str,
+        run_id: str,
+        look: AopObservation | AgentrunsError | None,
+    ) -> ActivityRecord:
         def decide(seen: ActivityRecord) -> Change | Run | None:
-            if seen.current_run.run_id != run.run_id:
+            if seen.current_run.run_id != run_id:
                 return None
             if seen.current_run.status.is_terminal:
                 return _contradiction(seen, look, self.clock())
-            return self._decide(seen, look)
+            return self._decide(self.count_looks(seen), look)
 
-        return transact(self.activities, run.tenant, run.activity_id, decide)
+        return transact(self.activities, tenant, activity_id, decide)
 
     def _look(self, record: ActivityRecord) -> AopObservation | AgentrunsError:
-        """Ask the provider. A failure to look is a value here: it ends nothing."""
         activity, run = record.activity, record.current_run
         item_id = run.aop_item_id or ""  # every followed run has one
+        connection = self.connections.get(activity.tenant, activity.adapter.connection)
+        return self._ask(connection, item_id, run.started_at or run.created_at)
+
+    def _ask(
+        self, connection: Connection, item_id: str, known_since: datetime
+    ) -> AopObservation | AgentrunsError:
+        """Ask the provider. A failure to look is a value here: it ends nothing."""
         try:
-            connection = self.connections.get(activity.tenant, activity.adapter.connection)
             token = self.tokens.get(connection)
             try:
                 return self.leena.read_status(connection, token.access_token, item_id)
@@ -271,8 +303,7 @@ class CheckAop:
                 token = self.tokens.replace(connection, token.version)
                 return self.leena.read_status(connection, token.access_token, item_id)
         except AopItemNotFound as error:
-            started_at = run.started_at or run.created_at
-            if self.clock() - started_at > NEW_ITEM_GRACE:
+            if self.clock() - known_since > NEW_ITEM_GRACE:
                 raise
             return UpstreamUnavailable(str(error))
         except TELLS_NOTHING as error:
@@ -318,26 +349,6 @@ class CheckAop:
             return None
         latest = planned(activity, latest, now, self.policy, retry_after_seconds)
         return replace(change, runs=(latest,)) if change else latest
-
-
-def planned(
-    activity: Activity,
-    run: Run,
-    now: datetime,
-    policy: PollPolicy,
-    retry_after_seconds: float | None = None,
-) -> Run:
-    """The run with its next check written down, and when the sweeper has to look."""
-    plan = plan_for(activity, run, now, policy, retry_after_seconds)
-    next_check_at = now + timedelta(seconds=plan.wait_seconds)
-    is_swept = plan.park and run.callback_token is not None
-    grace = timedelta(0) if is_swept else lifecycle.EXECUTION_GRACE
-    return replace(
-        run,
-        next_check_at=next_check_at,
-        is_swept_next=plan.park,
-        due_at=next_check_at + grace,
-    )
 
 
 def _contradiction(

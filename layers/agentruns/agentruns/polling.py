@@ -138,17 +138,12 @@ def plan_next_check(
     `history`: what the agent's past runs took. It counts while the run runs and is younger than
     they became; after a failed check, which told nothing, the wait goes by age.
     """
-    floor, cap, share = policy.floor_seconds, policy.cap_seconds, policy.share
+    cap = policy.paused_cap_seconds if status is RunStatus.PAUSED else policy.cap_seconds
     polls_in_loop = MAX_POLLS_IN_LOOP
-    learned_wait = None
-    if status is RunStatus.PAUSED:
-        floor, cap = policy.paused_floor_seconds, policy.paused_cap_seconds
-        share = policy.paused_share
-    elif (plan := learn(history, _aim(policy))) is not None:
+    if status is not RunStatus.PAUSED and learn(history, _aim(policy)) is not None:
         polls_in_loop = _learned_polls_in_loop(policy, age_seconds + deadline_in_seconds)
-        learned_wait = None if failed_checks else _learned_wait(plan, policy, age_seconds)
-    by_age = min(max(share * age_seconds, floor), cap)
-    wait = (by_age if learned_wait is None else learned_wait) + offset_seconds
+    known = NO_HISTORY if failed_checks else history
+    wait = undisturbed_wait(status, age_seconds, policy, known) + offset_seconds
     if failed_checks:
         backoff = FAILED_CHECK_BACKOFF_SECONDS * 2 ** min(failed_checks - 1, 10)
         wait = max(wait, min(backoff, cap))
@@ -157,6 +152,26 @@ def plan_next_check(
     park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= polls_in_loop
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
+
+
+def undisturbed_wait(
+    status: RunStatus, age_seconds: float, policy: PollPolicy, history: DurationHistory
+) -> float:
+    """The plan itself, in seconds: nothing failed, nobody asked to wait, no deadline is near."""
+    if status is RunStatus.PAUSED:
+        by_age = max(policy.paused_share * age_seconds, policy.paused_floor_seconds)
+        return min(by_age, policy.paused_cap_seconds)
+    plan = learn(history, _aim(policy))
+    learned = None if plan is None else _learned_wait(plan, policy, age_seconds)
+    if learned is not None:
+        return learned
+    return min(max(policy.share * age_seconds, policy.floor_seconds), policy.cap_seconds)
+
+
+def learned_until(policy: PollPolicy, history: DurationHistory) -> float:
+    """The age in seconds up to which a learned plan is followed; 0 where there is none."""
+    plan = learn(history, _aim(policy))
+    return 0.0 if plan is None else plan.outlived_after
 
 
 def _aim(policy: PollPolicy) -> Aim:
@@ -234,6 +249,7 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
     looks_by_itself = 0
     if parked:
         looks_by_itself = _looks_by_itself(parked_from, deadline_seconds)
+        parked += 1 + looks_by_itself  # whatever is stored plans one more look before its rungs
         transitions += TRANSITIONS_PER_PARK + looks_by_itself * TRANSITIONS_PER_LOOK_BY_ITSELF
         events += EVENTS_PER_PARK + looks_by_itself * EVENTS_PER_LOOK_BY_ITSELF
     return WorstCase(

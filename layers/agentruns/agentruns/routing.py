@@ -7,9 +7,12 @@ its caller thought. Not here: changing anything.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+from agentruns import lifecycle
 from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
+from agentruns.parking import age_counts_from, parked
 from agentruns.polling import (
     PARK_FROM_SECONDS,
     PlannedCheck,
@@ -56,11 +59,9 @@ def plan_for(
 ) -> PlannedCheck:
     """The planner's answer for a followed run as it is stored."""
     policy = activity.detection.applied_to(policy)
-    is_paused = run.status is RunStatus.PAUSED
-    since = (run.status_since if is_paused else run.started_at) or run.created_at
     return plan_next_check(
         status=run.status,
-        age_seconds=(now - since).total_seconds(),
+        age_seconds=(now - age_counts_from(run)).total_seconds(),
         deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
         policy=policy,
         polls=run.polls,
@@ -68,6 +69,26 @@ def plan_for(
         failed_checks=run.failed_checks,
         retry_after_seconds=retry_after_seconds,
         history=activity.durations,
+    )
+
+
+def planned(
+    activity: Activity,
+    run: Run,
+    now: datetime,
+    policy: PollPolicy,
+    retry_after_seconds: float | None = None,
+) -> Run:
+    """The run with its next check written down, and when the sweeper has to look."""
+    plan = plan_for(activity, run, now, policy, retry_after_seconds)
+    next_check_at = now + timedelta(seconds=plan.wait_seconds)
+    if plan.park and run.callback_token is not None:
+        return parked(activity, run, next_check_at, now, policy)
+    return replace(
+        run,
+        next_check_at=next_check_at,
+        is_swept_next=plan.park,
+        due_at=next_check_at + lifecycle.EXECUTION_GRACE,
     )
 
 

@@ -24,6 +24,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.parking import CountLooks, parked
 from agentruns.polling import PollPolicy, plan_next_start
 from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
 from agentruns.routing import route, step
@@ -113,9 +114,11 @@ class ParkRun:
         def decide(record: ActivityRecord) -> Run | None:
             if route(record, now, self.policy).next_step is not NextStep.PARK:
                 return None
-            run = record.current_run
-            due_at = run.next_check_at or record.activity.deadline_at
-            return replace(run, callback_token=callback_token, due_at=due_at)
+            activity = record.activity
+            run = replace(record.current_run, callback_token=callback_token)
+            if not run.status.is_followed:
+                return replace(run, due_at=run.next_check_at or activity.deadline_at)
+            return parked(activity, run, run.next_check_at or now, now, self.policy)
 
         record = transact(self.activities, task.tenant, task.activity_id, decide)
         following = route(record, now, self.policy)
@@ -130,6 +133,7 @@ class SettleRun:
     activities: ActivityStore
     learning: LearnDurations
     admit_activities: AdmitActivities
+    count_looks: CountLooks
     clock: Clock
     policy: PollPolicy
 
@@ -165,7 +169,8 @@ class SettleRun:
         is_permanent = error in permanent_error_names()
         logger.warning("worker_failed", extra={"error": error, "is_permanent": is_permanent})
 
-        def decide(record: ActivityRecord) -> Change | Run | None:
+        def decide(seen: ActivityRecord) -> Change | Run | None:
+            record = self.count_looks(seen)
             run, now = record.current_run, self.clock()
             if run.run_id != task.run_id:
                 return None  # a repetition, after the next run was opened

@@ -15,22 +15,13 @@ from agentruns.settings import POLL_SETTINGS, Settings
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
+    from agentruns import ports
     from agentruns.admitting import AdmitActivities
     from agentruns.aop import CheckAop, ExecuteAop, MintToken
     from agentruns.api.app import LambdaApp
     from agentruns.api.events import AcceptEvent
     from agentruns.learning import LearnDurations
-    from agentruns.ports import (
-        ActivityStore,
-        AgentStore,
-        ConnectionStore,
-        Executions,
-        GateStore,
-        LeenaApi,
-        ScheduleStore,
-        SecretStore,
-        TokenSource,
-    )
+    from agentruns.parking import CountLooks
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
@@ -102,6 +93,7 @@ def check_aop() -> CheckAop:
         connections=_connections(),
         tokens=_tokens(),
         leena=_gated_leena_api(),
+        count_looks=_count_looks(settings),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -113,10 +105,7 @@ def park_run() -> ParkRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return ParkRun(
-        activities=_activities(),
-        executions=_executions(),
-        clock=now,
-        policy=settings.poll_policy,
+        activities=_activities(), executions=_executions(), clock=now, policy=settings.poll_policy
     )
 
 
@@ -129,6 +118,7 @@ def settle_run() -> SettleRun:
         activities=_activities(),
         learning=_learning(),
         admit_activities=_admit_activities(),
+        count_looks=_count_looks(settings),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -145,6 +135,8 @@ def sweep() -> Sweep:
         check_aop=check_aop(),
         settle_run=settle_run(),
         admit_activities=_admit_activities(),
+        connections=_connections(),
+        marks=_count_looks(settings).marks,
         clock=now,
         policy=settings.poll_policy,
     )
@@ -194,10 +186,7 @@ def operator_api() -> LambdaApp:
     connections, agents, schedules, secrets = _connections(), _agents(), _schedules(), _secrets()
     keys = DynamoDbOperatorKeyStore(_table())
     keyring = OperatorKeyring(
-        keys=keys,
-        secrets=secrets,
-        bootstrap_secret_arn=settings.operator_key_secret_arn,
-        clock=now,
+        keys=keys, secrets=secrets, bootstrap_secret_arn=settings.operator_key_secret_arn, clock=now
     )
     redrive_activity = RedriveActivity(
         activities=_activities(),
@@ -252,6 +241,7 @@ def operator_api() -> LambdaApp:
                 activities=_activities(),
                 executions=_executions(),
                 admit_activities=_admit_activities(),
+                count_looks=_count_looks(settings),
                 clock=now,
             ),
             resolve_run=ResolveRun(
@@ -265,6 +255,7 @@ def operator_api() -> LambdaApp:
                 activities=_activities(), redrive_activity=redrive_activity
             ),
             activities=_activities(),
+            count_looks=_count_looks(settings),
         )
     )
 
@@ -302,7 +293,7 @@ def _admit_activities() -> AdmitActivities:
 
 
 @functools.cache
-def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
+def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi:
     from agentruns.adapters.http import JsonHttp
     from agentruns.adapters.leena import LeenaHttpApi
 
@@ -312,21 +303,28 @@ def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
 
 
 @functools.cache
-def _gated_leena_api() -> LeenaApi:
+def _gated_leena_api() -> ports.LeenaApi:
     from agentruns.gating import ConnectionGate, GatedLeenaApi
 
     return GatedLeenaApi(leena_api(), ConnectionGate(gates=_gates(), clock=now), now)
 
 
 @functools.cache
-def _gates() -> GateStore:
+def _gates() -> ports.GateStore:
     from agentruns.store.gates import DynamoDbGateStore
 
     return DynamoDbGateStore(_table())
 
 
+def _count_looks(settings: Settings) -> CountLooks:
+    from agentruns.parking import CountLooks
+    from agentruns.store.look_marks import DynamoDbLookMarkStore
+
+    return CountLooks(marks=DynamoDbLookMarkStore(_table()), policy=settings.poll_policy)
+
+
 @functools.cache
-def _tokens() -> TokenSource:
+def _tokens() -> ports.TokenSource:
     from agentruns.store.leases import DynamoDbLeaseStore
     from agentruns.tokens import CachedTokenSource
 
@@ -340,28 +338,28 @@ def _tokens() -> TokenSource:
 
 
 @functools.cache
-def _activities() -> ActivityStore:
+def _activities() -> ports.ActivityStore:
     from agentruns.store.activities import DynamoDbActivityStore
 
     return DynamoDbActivityStore(_table())
 
 
 @functools.cache
-def _connections() -> ConnectionStore:
+def _connections() -> ports.ConnectionStore:
     from agentruns.store.connections import DynamoDbConnectionStore
 
     return DynamoDbConnectionStore(_table())
 
 
 @functools.cache
-def _agents() -> AgentStore:
+def _agents() -> ports.AgentStore:
     from agentruns.store.agents import DynamoDbAgentStore
 
     return DynamoDbAgentStore(_table())
 
 
 @functools.cache
-def _schedules() -> ScheduleStore:
+def _schedules() -> ports.ScheduleStore:
     from agentruns.store.schedules import DynamoDbScheduleStore
 
     return DynamoDbScheduleStore(_table())
@@ -376,7 +374,7 @@ def _learning() -> LearnDurations:
 
 
 @functools.cache
-def _executions() -> Executions:
+def _executions() -> ports.Executions:
     from agentruns.aws.executions import StepFunctionsExecutions
 
     settings = Settings.load("state_machine_arn")
@@ -384,7 +382,7 @@ def _executions() -> Executions:
 
 
 @functools.cache
-def _secrets() -> SecretStore:
+def _secrets() -> ports.SecretStore:
     from agentruns.aws.secret_store import SecretsManagerSecretStore
 
     return SecretsManagerSecretStore(_clients().secretsmanager)

@@ -22,6 +22,7 @@ from agentruns.connections import (
     StoreConnection,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import ResolveRun
@@ -38,6 +39,7 @@ from tests.fakes import (
     InMemorySecretStore,
 )
 from tests.fakes.gates import InMemoryGateStore
+from tests.fakes.look_marks import InMemoryLookMarkStore
 
 BOOTSTRAP_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/operator-key"
 BOOTSTRAP_KEY = "bootstrapKeyOfTheDefaultTenant0123456789abc"
@@ -86,6 +88,7 @@ class Api:
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     leena: FakeLeenaApi = field(default_factory=FakeLeenaApi)
     gates: InMemoryGateStore = field(default_factory=InMemoryGateStore)
+    marks: InMemoryLookMarkStore = field(default_factory=InMemoryLookMarkStore)
 
     def __post_init__(self) -> None:
         self.secrets.put(BOOTSTRAP_ARN, {"tenant": "default", "key": BOOTSTRAP_KEY}, "")
@@ -113,6 +116,7 @@ class Api:
             clock=self.clock,
             policy=PollPolicy(),
         )
+        count_looks = CountLooks(marks=self.marks, policy=PollPolicy())
         return ApiServices(
             keyring=keyring,
             issue_operator_key=IssueOperatorKey(keys=self.operator_keys, clock=self.clock),
@@ -167,6 +171,7 @@ class Api:
                 activities=self.activities,
                 executions=self.executions,
                 admit_activities=self.admit_activities,
+                count_looks=count_looks,
                 clock=self.clock,
             ),
             resolve_run=ResolveRun(
@@ -180,6 +185,7 @@ class Api:
                 activities=self.activities, redrive_activity=redrive_activity
             ),
             activities=self.activities,
+            count_looks=count_looks,
         )
 
     def call(

@@ -44,9 +44,13 @@ class Workers:
         )
         learning = LearnDurations(durations=InMemoryDurationStore(), clock=api.clock)
         self._execute_aop = ExecuteAop(learning=learning, **calling)
-        self._check_aop = CheckAop(**calling)
+        count_looks = api.services.count_looks
+        self._check_aop = CheckAop(count_looks=count_looks, **calling)
         self._settle_run = SettleRun(
-            learning=learning, admit_activities=api.admit_activities, **planned
+            learning=learning,
+            count_looks=count_looks,
+            admit_activities=api.admit_activities,
+            **planned,
         )
 
     def open(self) -> None:

@@ -18,7 +18,7 @@ from tests.unit.structure.project import (
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
     *("durations", "error_names", "errors", "gate", "ids", "learned_plan", "model", "polling"),
-    *("ports", "secret", "statuses", "steps"),
+    *("ports", "secret", "statuses", "steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -100,7 +100,9 @@ def test_use_cases_know_no_technology():
         "gating",
         "learning",
         "lifecycle",
+        "look_marks",
         "operator_keys",
+        "parking",
         "publishing",
         "redriving",
         "resolving",

@@ -13,6 +13,7 @@ from agentruns.connections import (
     StoreConnection,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.parking import CountLooks
 from agentruns.ports import (
     ActivityStore,
     AgentStore,
@@ -48,3 +49,4 @@ class ApiServices:
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
     activities: ActivityStore
+    count_looks: CountLooks

@@ -37,7 +37,7 @@ def run_routes(services: ApiServices) -> Router:
 
     @router.get("/runs/<run_id>", summary="Read a run", tags=_TAGS)
     def get_run(run_id: str) -> RunAnswer:
-        return RunAnswer.of(_read_run(services.activities, tenant_of(router, Scope.READ), run_id))
+        return RunAnswer.of(_read_run(services, tenant_of(router, Scope.READ), run_id))
 
     @router.get(
         "/runs/<run_id>/events",
@@ -63,7 +63,7 @@ def run_routes(services: ApiServices) -> Router:
         ] = None,
     ) -> Response[Any]:
         tenant = tenant_of(router, Scope.READ)
-        run = _read_run(services.activities, tenant, run_id)
+        run = _read_run(services, tenant, run_id)
         if sse.accepts_event_stream(accept):
             start = after if last_event_id is None else last_event_id
             events, _ = _events_of(services.activities, run, start, STREAM_EVENTS_LIMIT)
@@ -90,10 +90,11 @@ def run_routes(services: ApiServices) -> Router:
     return router
 
 
-def _read_run(activities: ActivityStore, tenant: str, run_id: str) -> Run:
+def _read_run(services: ApiServices, tenant: str, run_id: str) -> Run:
     """RunNotFound, also where the activity is another tenant's."""
     try:
-        return activities.read(tenant, activity_id_of(run_id)).run(run_id)
+        record = services.activities.read(tenant, activity_id_of(run_id))
+        return services.count_looks.with_next(record).run(run_id)
     except ActivityNotFound as error:
         raise RunNotFound(run_id) from error
 
