@@ -12,6 +12,7 @@ from agentruns.model import ActivityRecord
 from bench import (
     cold_starts,
     compressed,
+    costs,
     crowd,
     delay,
     histories,
@@ -23,8 +24,8 @@ from bench import (
 from bench.embedded import bench_stack
 from bench.section import Section
 
-FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls", "compressed", "parked")
-WITH_OTHER_STACK = {"polls", "compressed", "parked"}
+FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls", "compressed", "parked", "costs")
+WITH_OTHER_STACK = {"polls", "compressed", "parked", "costs"}
 """None at all, or one of its own."""
 
 SWITCHES = {"LAMBDA_WARM_TTL_SECONDS": "60"}
@@ -39,6 +40,8 @@ def measure(wanted: list[str]) -> Iterator[Section]:
         yield compressed.measure()
     if "parked" in wanted:
         yield sweeper.measure()
+    if "costs" in wanted:
+        yield costs.measure()
     if set(wanted) <= WITH_OTHER_STACK:
         return
     if wanted == ["init"] and init_cost.BUILD.exists():

@@ -19,15 +19,17 @@ from agentruns.watching import SHORTEST_PARKED_WAIT, PlannedLooks, Watch, mark_o
 def parked(
     activity: Activity, run: Run, next_check_at: datetime, now: datetime, policy: PollPolicy
 ) -> Run:
-    """The run with its first look by the sweeper written down, and what the others need."""
-    first_at = min(max(next_check_at, now + SHORTEST_PARKED_WAIT), activity.deadline_at)
-    return replace(
-        run,
-        next_check_at=first_at,
-        is_swept_next=True,
-        due_at=first_at,
-        watch=_watch(activity, run, policy),
-    )
+    """The run with its first look by the sweeper written down, and what the others need.
+
+    The first is at a rung, not after the planned time; after a failed look, and where the provider
+    asked to wait, it is at that time.
+    """
+    watch, earliest_at = _watch(activity, run, policy), now + SHORTEST_PARKED_WAIT
+    if watch is not None and not run.failed_checks:
+        rung = PlannedLooks(watch, earliest_at, policy).rung_after(earliest_at)
+        next_check_at = min(next_check_at, rung)
+    first_at = min(max(next_check_at, earliest_at), activity.deadline_at)
+    return replace(run, next_check_at=first_at, is_swept_next=True, due_at=first_at, watch=watch)
 
 
 def age_counts_from(run: Run) -> datetime:

@@ -20,6 +20,14 @@ from agentruns.statuses import RunStatus
 PARK_FROM_SECONDS = 60.0
 """A wait this long is the sweeper's: the execution parks instead of looping."""
 
+PARK_BY_AGE_FROM_SECONDS = 45.0
+"""The same by age, where each wait is longer than the one before: the sweeper, which comes each
+minute, is then half a minute late on average like the plan, and a look in the loop costs three
+transitions. A learned wait is followed to the second as long as it can be."""
+
+TICK_SECONDS = 60.0
+"""The sweeper's: a parked run is looked at no more often."""
+
 MAX_POLLS_IN_LOOP = 100
 """After so many the run is parked whatever its wait: a policy with a cap below a minute would
 otherwise loop until the deadline, 9 history events a poll, and an execution ends at 25,000."""
@@ -34,6 +42,10 @@ LONGEST_LEARNED_WAIT_SECONDS = 3600.0
 SHORTEST_PARK_SECONDS = 900.0
 """A parked execution waits at least this long before it looks for itself."""
 
+PARKED_AGES = 24
+"""And so many times the activity's age: twice in 30 days for a run that was parked at three
+minutes, after an hour and a half and after a day and a half."""
+
 MAX_RETRY_AFTER_SECONDS = 300.0
 FAILED_CHECK_BACKOFF_SECONDS = 5.0
 """After n failed checks in a row at least 5 x 2^(n-1) seconds, up to the cap of the cadence."""
@@ -44,8 +56,8 @@ TRANSITIONS_PER_PARK = 2
 EVENTS_PER_PARK = 8
 TRANSITIONS_PER_LOOK_BY_ITSELF = 3
 EVENTS_PER_LOOK_BY_ITSELF = 13
-TRANSITIONS_OUTSIDE_THE_LOOP = 9
-EVENTS_OUTSIDE_THE_LOOP = 32
+TRANSITIONS_OUTSIDE_THE_LOOP = 8
+EVENTS_OUTSIDE_THE_LOOP = 30
 """Counted from execution histories; the workflow tests hold these numbers to the real ones."""
 
 DOLLARS_PER_TRANSITION = 25 / 1_000_000
@@ -149,7 +161,9 @@ def plan_next_check(
         wait = max(wait, min(backoff, cap))
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-    park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= polls_in_loop
+    is_learned = status is not RunStatus.PAUSED and age_seconds < learned_until(policy, known)
+    park_from = PARK_FROM_SECONDS if is_learned else PARK_BY_AGE_FROM_SECONDS
+    park = math.ceil(wait) >= park_from or polls >= polls_in_loop
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
 
@@ -224,10 +238,10 @@ def longest_park(*, age_seconds: float, deadline_in_seconds: float) -> int:
     """Whole seconds after which a parked execution that nobody woke looks for itself.
 
     The sweeper comes each minute, so this is for when it is dead. A task's time limit cannot be
-    extended and elapses also when all is well: four times the activity's age, it does so half a
-    dozen times in 30 days.
+    extended and elapses also when all is well, so it grows with the activity's age; past the
+    deadline it looks in any case.
     """
-    by_itself = max(4 * age_seconds, SHORTEST_PARK_SECONDS)
+    by_itself = max(PARKED_AGES * age_seconds, SHORTEST_PARK_SECONDS)
     past_deadline = max(deadline_in_seconds, 0.0) + SHORTEST_PARK_SECONDS
     return math.ceil(min(by_itself, past_deadline))
 
@@ -243,7 +257,7 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
     while age < deadline_seconds:
         plan = _plan_by_age(policy, age, deadline_seconds, in_loop + parked)
         parked += 1
-        age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
+        age += max(plan.wait_seconds, TICK_SECONDS)
     transitions = TRANSITIONS_OUTSIDE_THE_LOOP + in_loop * TRANSITIONS_PER_POLL
     events = EVENTS_OUTSIDE_THE_LOOP + in_loop * EVENTS_PER_POLL
     looks_by_itself = 0

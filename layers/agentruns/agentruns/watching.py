@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from agentruns.durations import LONGEST_SECONDS, NO_HISTORY, DurationHistory
 from agentruns.polling import (
+    TICK_SECONDS,
     USUAL_DETECTION,
     Detection,
     PollPolicy,
@@ -26,9 +27,6 @@ from agentruns.polling import (
     undisturbed_wait,
 )
 from agentruns.statuses import RunStatus
-
-TICK_SECONDS = 60.0
-"""The sweeper's: rungs are no nearer to each other."""
 
 SHORTEST_PARKED_WAIT = timedelta(seconds=30)
 """A parked run's first look is no nearer: its entry has reached the index by then."""
@@ -91,8 +89,10 @@ class PlannedLooks:
         deadline_at = self.watch.deadline_at
         if at is None or at < self.first_at:
             return min(self.first_at, deadline_at)
-        rung = self.watch.since + timedelta(seconds=self._ladder.next_after(self._age(at)))
-        return min(rung, deadline_at)
+        return min(self.rung_after(at), deadline_at)
+
+    def rung_after(self, at: datetime) -> datetime:
+        return self.watch.since + timedelta(seconds=self._ladder.next_after(self._age(at)))
 
     def last_until(self, at: datetime) -> datetime | None:
         """The last planned look up to then; None before the first."""
