@@ -16,6 +16,7 @@ from agentruns_cli.views import Activity, Check, Considered, Event, Fault, Run
 
 _LABEL_WIDTH = 18
 _LONGEST_TITLE = 48
+_LIMITS = {"max_concurrent_runs": "RUNS AT ONCE", "requests_per_minute": "REQUESTS/MIN"}
 
 
 def activity_table(activities: Sequence[Activity], now: datetime) -> str:
@@ -157,11 +158,11 @@ def connection_table(connections: Sequence[Mapping[str, Any]]) -> str:
     rows = (
         (
             *(str(connection.get(key) or "-") for key in ("name", "provider", "region")),
-            str((connection.get("limits") or {}).get("max_concurrent_runs") or "-"),
+            *(str((connection.get("limits") or {}).get(limit) or "-") for limit in _LIMITS),
         )
         for connection in connections
     )
-    return table(("NAME", "PROVIDER", "REGION", "RUNS AT ONCE"), rows)
+    return table(("NAME", "PROVIDER", "REGION", *_LIMITS.values()), rows)
 
 
 def limit_lines(connection: Mapping[str, Any]) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.aop import CheckAop, ExecuteAop, MintToken
+from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRequest,
     Agent,
     Connection,
+    ConnectionLimits,
     Event,
     LeenaAopAdapter,
     Trigger,
@@ -23,6 +26,7 @@ from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
+from tests.fakes.budgets import InMemoryBudgetStore
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
@@ -63,6 +67,7 @@ class World:
         policy: PollPolicy | None = None,
         leena: Callable[[FakeClock], FakeLeenaApi] = lambda clock: FakeLeenaApi(),
         wrap: Callable[[str, Any], Any] = untouched,
+        requests_per_minute: int | None = None,
         **agent: Any,
     ) -> None:
         self.policy = policy or PollPolicy()
@@ -73,12 +78,17 @@ class World:
         self.schedules = InMemoryScheduleStore()
         self.durations = InMemoryDurationStore()
         self.marks = InMemoryLookMarkStore()
+        self.budgets = InMemoryBudgetStore()
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
-        self.connections.put(CONNECTION)
+        self.limit_requests(requests_per_minute)
         self.put_agent(**agent)
         self._build(wrap)
+
+    def limit_requests(self, requests_per_minute: int | None) -> None:
+        limits = ConnectionLimits(requests_per_minute=requests_per_minute)
+        self.connections.put(replace(CONNECTION, limits=limits))
 
     def put_agent(self, **fields: Any) -> Agent:
         values: dict[str, Any] = {
@@ -104,7 +114,7 @@ class World:
         }
         marks = wrap("marks", self.marks)
         self.count_looks = CountLooks(marks=marks, policy=self.policy)
-        calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
+        calling: dict[str, Any] = with_token | {"leena": self._provider(wrap)}
         self.admit_activities = AdmitActivities(
             connections=connections, executions=executions, **planned
         )
@@ -150,6 +160,15 @@ class World:
             **admitting,
             **planned,
         )
+
+    def _provider(self, wrap: Callable[[str, Any], Any]) -> Any:
+        """What `wiring` puts before the provider's API, save for its gate."""
+        budgets = wrap("budgets", self.budgets)
+        request_budget = RequestBudget(budgets=budgets, clock=self.clock, sleep=self._sleep)
+        return BudgetedLeenaApi(wrap("leena", self.leena), request_budget)
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     # Short ways to get somewhere.
 

@@ -21,6 +21,7 @@ from agentruns.errors import (
     AgentrunsError,
     AopItemNotFound,
     CredentialsRejected,
+    RequestBudgetSpent,
     ScopeMissing,
     StartUnknown,
     TokenRejected,
@@ -330,12 +331,14 @@ class CheckAop:
                 change = observed if isinstance(observed, Change) else None
                 booked = observed.runs[0] if isinstance(observed, Change) else observed
         elif look is not None:
-            telemetry.count("FailedChecks", connection=activity.adapter.connection)
+            has_failed = not isinstance(look, RequestBudgetSpent)  # which is a later look, no more
+            if has_failed:
+                telemetry.count("FailedChecks", connection=activity.adapter.connection)
             booked = replace(
                 run,
                 polls=run.polls + 1,
                 last_checked_at=now,
-                failed_checks=run.failed_checks + 1,
+                failed_checks=run.failed_checks + has_failed,
                 last_problem=_problem_of(look),
             )
             if isinstance(look, UpstreamUnavailable):

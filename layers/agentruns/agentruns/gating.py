@@ -28,6 +28,7 @@ from agentruns import gate, telemetry
 from agentruns.errors import (
     ConnectionClosed,
     CredentialsRejected,
+    RequestBudgetSpent,
     StartUnknown,
     StoreConflict,
     TokenRejected,
@@ -307,6 +308,10 @@ class GatedLeenaApi:
         """Make the call and report what it says about the host."""
         try:
             answer = send()
+        except RequestBudgetSpent:  # nothing was sent, so nothing is known
+            if is_probe:
+                self._gate.abandoned(connection, door)
+            raise
         except (UpstreamUnavailable, StartUnknown) as error:
             self._gate.unavailable(
                 connection,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from agentruns.budget import BudgetState
 from agentruns.durations import StoredDurations
 from agentruns.gate import Door, GateState
 from agentruns.model import (
@@ -234,6 +235,18 @@ class LookMarkStore(Protocol):
     def write(self, mark: LookMark, now: datetime) -> None:
         """At the version it was read with; it goes up by one. StoreConflict where another sweeper
         was faster. A mark lives 40 days after its last write."""
+
+
+class BudgetStore(Protocol):
+    """The request budgets of connections, a small row each. A row lives a day after its last
+    write."""
+
+    def read(self, tenant: str, connection: str) -> BudgetState:
+        """Strongly consistent. Unused, at version 0, where there is none."""
+
+    def write(self, state: BudgetState, now: datetime) -> BudgetState:
+        """At the version it was read with; returned as stored, one version on. StoreConflict
+        where the row moved on."""
 
 
 class SecretStore(Protocol):

@@ -149,10 +149,8 @@ def publish_events() -> PublishEvents:
     from agentruns.store.stream import event_of_record
 
     settings = Settings.load("event_bus_name")
-    return PublishEvents(
-        bus=EventBridgeBus(_clients().events, settings.event_bus_name),
-        event_of_record=event_of_record,
-    )
+    bus = EventBridgeBus(_clients().events, settings.event_bus_name)
+    return PublishEvents(bus=bus, event_of_record=event_of_record)
 
 
 @functools.cache
@@ -304,9 +302,13 @@ def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi
 
 @functools.cache
 def _gated_leena_api() -> ports.LeenaApi:
+    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
     from agentruns.gating import ConnectionGate, GatedLeenaApi
+    from agentruns.store.budgets import DynamoDbBudgetStore
 
-    return GatedLeenaApi(leena_api(), ConnectionGate(gates=_gates(), clock=now), now)
+    budget = RequestBudget(budgets=DynamoDbBudgetStore(_table()), clock=now)
+    budgeted = BudgetedLeenaApi(leena_api(), budget)
+    return GatedLeenaApi(budgeted, ConnectionGate(gates=_gates(), clock=now), now)
 
 
 @functools.cache

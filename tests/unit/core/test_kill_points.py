@@ -73,6 +73,7 @@ class Scenario:
     agent: dict[str, Any] = field(default_factory=dict)
     script: tuple[Exception, ...] = ()
     expected: ActivityStatus = ActivityStatus.DONE
+    requests_per_minute: int | None = None
 
 
 SCENARIOS = {
@@ -101,6 +102,10 @@ SCENARIOS = {
             "retry": RetryPolicy(max_attempts=2, backoff_seconds=10),
         },
     ),
+    "waits for its budget": Scenario(
+        timelines=(((0.0, "in_progress"), (20.0, "paused"), (300.0, "completed")),),
+        requests_per_minute=1,
+    ),
     "runs into the deadline": Scenario(
         timelines=(((0.0, "in_progress"),),),
         agent={"timeout_seconds": 300},
@@ -113,6 +118,7 @@ def play(scenario: Scenario, switch: KillSwitch, *, kill_execution: bool) -> tup
     world = World(
         leena=lambda clock: TimedLeenaApi(clock, *scenario.timelines),
         wrap=switch.wrap,
+        requests_per_minute=scenario.requests_per_minute,
         **({"timeout_seconds": TIMEOUT_SECONDS} | scenario.agent),
     )
     world.leena.on_execute(*scenario.script)

@@ -17,8 +17,8 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("durations", "error_names", "errors", "gate", "ids", "learned_plan", "model", "polling"),
-    *("ports", "secret", "statuses", "steps", "watching"),
+    *("budget", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
+    *("polling", "ports", "secret", "statuses", "steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -95,6 +95,7 @@ def test_use_cases_know_no_technology():
         "admitting",
         "agents",
         "aop",
+        "budgeting",
         "connections",
         "fair_queue",
         "gating",

@@ -44,6 +44,7 @@ def _row(connection: Connection) -> Row:
         "auth_url": connection.auth_url,
         "api_url": connection.api_url,
         "max_concurrent_runs": connection.limits.max_concurrent_runs,
+        "requests_per_minute": connection.limits.requests_per_minute,
         "created_at": write_time(connection.created_at),
         "updated_at": write_time(connection.updated_at),
     }
@@ -57,7 +58,10 @@ def _connection(row: Row) -> Connection:
         region=row["region"],
         auth_url=row["auth_url"],
         api_url=row["api_url"],
-        limits=ConnectionLimits(max_concurrent_runs=row.get("max_concurrent_runs")),
+        limits=ConnectionLimits(
+            max_concurrent_runs=row.get("max_concurrent_runs"),
+            requests_per_minute=row.get("requests_per_minute"),
+        ),
         created_at=read_time(row["created_at"]),
         updated_at=read_time(row["updated_at"]),
     )

@@ -104,6 +104,10 @@ def look_mark_sort_key(tenant: str, connection: str) -> str:
     return f"{tenant}#{connection}"
 
 
+def budget_key(tenant: str, connection: str) -> str:
+    return f"BUDGET#{tenant}#{connection}"
+
+
 def activities_listing(tenant: str) -> str:
     return f"T#{tenant}"
 
