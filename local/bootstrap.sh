@@ -85,7 +85,7 @@ make_leap_node_client() {
     (
         PATH=$PWD/.venvs/leap/bin:$PATH
         cd "$directory"
-        npm ci --ignore-scripts --no-audit --no-fund --silent
+        npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
     )
     printf '%s' "$stamp" > "$directory/.stamp"
     echo "bootstrap: $directory from requirements/leap_clients/package-lock.json ($(($(seconds) - began)) s)"
