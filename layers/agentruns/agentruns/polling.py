@@ -17,16 +17,15 @@ from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.learned_plan import Aim, LearnedPlan, learn
 from agentruns.statuses import RunStatus
 
-PARK_FROM_SECONDS = 60.0
-"""A wait this long is the sweeper's: the execution parks instead of looping."""
-
-PARK_BY_AGE_FROM_SECONDS = 45.0
-"""The same by age, where each wait is longer than the one before: the sweeper, which comes each
-minute, is then half a minute late on average like the plan, and a look in the loop costs three
-transitions. A learned wait is followed to the second as long as it can be."""
-
 TICK_SECONDS = 60.0
 """The sweeper's: a parked run is looked at no more often."""
+
+PARK_FROM_SECONDS = 45.0
+"""A wait this long by age is the sweeper's: the execution parks instead of looping. Each wait is
+longer than the one before, so from here on the sweeper, half a minute late on average, is about as
+late as the plan, and a look in the loop costs three transitions. By a learned plan one long wait
+may be followed by short ones: there the execution parks where the delay that is aimed at reaches a
+tick, however long the wait."""
 
 MAX_POLLS_IN_LOOP = 100
 """After so many the run is parked whatever its wait: a policy with a cap below a minute would
@@ -162,8 +161,11 @@ def plan_next_check(
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
     is_learned = status is not RunStatus.PAUSED and age_seconds < learned_until(policy, known)
-    park_from = PARK_FROM_SECONDS if is_learned else PARK_BY_AGE_FROM_SECONDS
-    park = math.ceil(wait) >= park_from or polls >= polls_in_loop
+    if is_learned:
+        is_long = _aimed_delay(policy, age_seconds + wait) >= TICK_SECONDS
+    else:
+        is_long = math.ceil(wait) >= PARK_FROM_SECONDS
+    park = is_long or polls >= polls_in_loop
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
 
@@ -186,6 +188,11 @@ def learned_until(policy: PollPolicy, history: DurationHistory) -> float:
     """The age in seconds up to which a learned plan is followed; 0 where there is none."""
     plan = learn(history, _aim(policy))
     return 0.0 if plan is None else plan.outlived_after
+
+
+def _aimed_delay(policy: PollPolicy, age_seconds: float) -> float:
+    """How late the end of a run of that age may be noticed."""
+    return min(policy.share * age_seconds, policy.cap_seconds)
 
 
 def _aim(policy: PollPolicy) -> Aim:

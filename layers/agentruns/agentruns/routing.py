@@ -14,7 +14,6 @@ from agentruns import lifecycle
 from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
 from agentruns.parking import age_counts_from, parked
 from agentruns.polling import (
-    PARK_FROM_SECONDS,
     PlannedCheck,
     PollPolicy,
     first_offset_seconds,
@@ -123,7 +122,7 @@ def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
         wait_seconds, is_swept_next = plan.wait_seconds, plan.park
     else:
         wait_seconds, is_swept_next = _seconds_until(run.next_check_at, now), run.is_swept_next
-    if is_swept_next or wait_seconds >= PARK_FROM_SECONDS:
+    if is_swept_next:
         return _park(record, now)
     return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
 

@@ -25,7 +25,7 @@ from agentruns.model import (
     Trigger,
 )
 from agentruns.parking import CountLooks, parked
-from agentruns.polling import PollPolicy, plan_next_start
+from agentruns.polling import PARK_FROM_SECONDS, PollPolicy, plan_next_start
 from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
 from agentruns.routing import route, step
 from agentruns.statuses import RunStatus
@@ -200,7 +200,12 @@ def _later(record: ActivityRecord, run: Run, now: datetime) -> Run | None:
         deadline_in_seconds=(record.activity.deadline_at - now).total_seconds(),
     )
     next_at = now + timedelta(seconds=wait_seconds)
-    return replace(run, next_check_at=next_at, due_at=next_at + lifecycle.EXECUTION_GRACE)
+    return replace(
+        run,
+        next_check_at=next_at,
+        is_swept_next=run.is_swept_next or wait_seconds >= PARK_FROM_SECONDS,
+        due_at=next_at + lifecycle.EXECUTION_GRACE,
+    )
 
 
 def _message_in(cause: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentruns.polling import (
     MAX_POLLS_IN_LOOP,
     MAX_RETRY_AFTER_SECONDS,
-    PARK_BY_AGE_FROM_SECONDS,
+    PARK_FROM_SECONDS,
     PollPolicy,
     first_offset_seconds,
     longest_park,
@@ -80,7 +80,7 @@ def test_whoever_reads_the_whole_seconds_parks_where_the_plan_does(age, failed_c
         policy=POLICY,
         failed_checks=failed_checks,
     )
-    assert (plan.wait_seconds >= PARK_BY_AGE_FROM_SECONDS) == plan.park
+    assert (plan.wait_seconds >= PARK_FROM_SECONDS) == plan.park
 
 
 @given(
