@@ -185,17 +185,18 @@ def test_a_long_wait_is_the_sweepers_where_a_minute_more_hardly_matters(age_seco
     assert park == plan.park
 
 
+def world_of_one_run(seconds: float) -> World:
+    timeline = ((0.0, "in_progress"), (seconds, "completed"))
+    return World(leena=lambda clock: TimedLeenaApi(clock, timeline))
+
+
 @pytest.mark.parametrize("seconds", [60.0, 100.0, 200.0])
 def test_a_learned_run_of_minutes_is_noticed_as_soon_as_one_by_age(seconds):
     """A tick of the sweeper is half a minute late on average: too late for such a run."""
     delays = []
     for number in range(9):
         lasts = seconds * (0.9 + 0.025 * number)
-        world = World(
-            leena=lambda clock, lasts=lasts: TimedLeenaApi(
-                clock, ((0.0, "in_progress"), (lasts, "completed"))
-            )
-        )
+        world = world_of_one_run(lasts)
         activity_id = world.accept().activity_id
         subject = subject_of(world.record(activity_id).activity)
         history = log_normal(seconds, 0.1)
