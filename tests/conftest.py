@@ -34,6 +34,19 @@ SWITCHES = {
 }
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much was tried, where tests say so: `record_property("kill_points", number)`."""
+    visited = [
+        int(str(value))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+        if name == "kill_points"
+    ]
+    if visited:
+        terminalreporter.write_line(f"{sum(visited)} kill points in {len(visited)} scenarios")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shared_service_models() -> Iterator[None]:
     """botocore reads the model of a service once, not once for each client: most of a client."""
