@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from agentruns.model import Admission
 from agentruns.statuses import RunStatus
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
@@ -17,6 +18,7 @@ _LABEL_WIDTH = 18
 _WORK = ("aop_id", "workflow_id", "type")
 """What an adapter runs: the first that it has."""
 _LONGEST_TITLE = 48
+_LIMITS = {"max_concurrent_runs": "RUNS AT ONCE", "requests_per_minute": "REQUESTS/MIN"}
 
 
 def activity_table(activities: Sequence[Activity], now: datetime) -> str:
@@ -118,6 +120,13 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
             f"  {command_text('resolve', run.run_id, '--item', 'AOP_ITEM_ID')}\n"
             f"  {command_text('resolve', run.run_id, '--not-started')}"
         )
+    if activity.admission == Admission.WAITING:
+        connection = str(activity.adapter.get("connection", ""))
+        return (
+            f"It waits for a slot of the connection {connection}, which limits how many activities "
+            "are under way; it starts by itself. How many slots are taken:\n"
+            f"  {command_text('check', connection)}"
+        )
     if run.status == RunStatus.PAUSED:
         return "The run is paused: a person has to act at the provider; then it goes on by itself."
     return ""
@@ -152,11 +161,11 @@ def connection_table(connections: Sequence[Mapping[str, Any]]) -> str:
         (
             *(str(connection.get(key) or "-") for key in ("name", "provider")),
             str(connection.get("region") or connection.get("dialect") or "-"),
-            str((connection.get("limits") or {}).get("max_concurrent_runs") or "-"),
+            *(str((connection.get("limits") or {}).get(limit) or "-") for limit in _LIMITS),
         )
         for connection in connections
     )
-    return table(("NAME", "PROVIDER", "REGION OR DIALECT", "RUNS AT ONCE"), rows)
+    return table(("NAME", "PROVIDER", "REGION OR DIALECT", *_LIMITS.values()), rows)
 
 
 def limit_lines(connection: Mapping[str, Any]) -> str:

@@ -88,6 +88,7 @@ class Activity:
     ended_at: datetime | None
     error: Fault | None
     generation: int | None
+    admission: str | None
     redrive_of: str | None
     redriven_as: str | None
     runs: tuple[Run, ...]
@@ -150,6 +151,7 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         ended_at=_moment(body.get("ended_at")),
         error=_fault(body.get("error")),
         generation=_number(body.get("generation")),
+        admission=_text(body.get("admission")),
         redrive_of=_text(body.get("redrive_of")),
         redriven_as=_text(body.get("redriven_as")),
         runs=tuple(parse_run(run) for run in _objects(body.get("runs"))),

@@ -9,12 +9,23 @@ import time
 from collections.abc import Iterator
 
 from agentruns.model import ActivityRecord
-from bench import cold_starts, compressed, crowd, delay, histories, init_cost, machine, poll_plans
+from bench import (
+    cold_starts,
+    compressed,
+    costs,
+    crowd,
+    delay,
+    histories,
+    init_cost,
+    machine,
+    poll_plans,
+    sweeper,
+)
 from bench.embedded import bench_stack
 from bench.section import Section
 
-FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls", "compressed")
-WITH_OTHER_STACK = {"polls", "compressed"}
+FIGURES = ("burst", "delay", "crowd", "histories", "init", "polls", "compressed", "parked", "costs")
+WITH_OTHER_STACK = {"polls", "compressed", "parked", "costs"}
 """None at all, or one of its own."""
 
 SWITCHES = {"LAMBDA_WARM_TTL_SECONDS": "60"}
@@ -27,6 +38,10 @@ def measure(wanted: list[str]) -> Iterator[Section]:
         yield poll_plans.measure()
     if "compressed" in wanted:
         yield compressed.measure()
+    if "parked" in wanted:
+        yield sweeper.measure()
+    if "costs" in wanted:
+        yield costs.measure()
     if set(wanted) <= WITH_OTHER_STACK:
         return
     if wanted == ["init"] and init_cost.BUILD.exists():

@@ -26,8 +26,8 @@ from typing import Any
 
 from agentruns.model import ActivityRecord
 from agentruns.polling import (
-    PARK_FROM_SECONDS,
     Detection,
+    PlannedCheck,
     PollPolicy,
     first_offset_seconds,
     plan_next_check,
@@ -262,13 +262,13 @@ def look_ages_of(
     offset = [first_offset_seconds(each.record.current_run.run_id, policy)]
 
     def next_wait(age: float) -> float:
-        wait = planned_wait(each, policy, age, offset.pop() if offset else 0.0)
-        return wait + lateness(age) + (TICK_SECONDS / 2 if wait >= PARK_FROM_SECONDS else 0.0)
+        plan = planned(each, policy, age, offset.pop() if offset else 0.0)
+        return plan.wait_seconds + lateness(age) + (TICK_SECONDS / 2 if plan.park else 0.0)
 
     return look_ages(next_wait, until=until)
 
 
-def planned_wait(each: Followed, policy: PollPolicy, age: float, offset: float = 0.0) -> int:
+def planned(each: Followed, policy: PollPolicy, age: float, offset: float = 0.0) -> PlannedCheck:
     return plan_next_check(
         status=RunStatus.RUNNING,
         age_seconds=age,
@@ -276,17 +276,17 @@ def planned_wait(each: Followed, policy: PollPolicy, age: float, offset: float =
         policy=policy,
         offset_seconds=offset,
         history=each.record.activity.durations,
-    ).wait_seconds
+    )
 
 
 def lateness_of(runs: Sequence[Followed], policy: PollPolicy) -> Lateness:
     """As late as some look of theirs in the loop at about that age, drawn anew each time."""
     source = random.Random(SEED)  # noqa: S311  # seeded on purpose
     late = sorted(
-        (before, after - before - wait)
+        (before, after - before - plan.wait_seconds)
         for each in runs
         for before, after in pairwise(each.look_ages)
-        if (wait := planned_wait(each, policy, before)) < PARK_FROM_SECONDS
+        if not (plan := planned(each, policy, before)).park
     )
     ages = [age for age, _ in late]
 

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +23,12 @@ from typing import Any
 import requests
 
 from agentruns.errors import StoreConflict
+from agentruns.gate import Door, GateState
+from agentruns.gating import REMEMBERED_SECONDS
 from agentruns.ids import execution_name
 from agentruns.model import ActivityRecord, Event
 from agentruns.store.activities import DynamoDbActivityStore
+from agentruns.store.gates import DynamoDbGateStore
 from agentruns.store.table import DynamoDbTable
 from chaos.checker import Books, Start
 from chaos.proxy import FaultProxy, fault_proxy
@@ -132,8 +135,11 @@ class ChaosStack:
 
     @property
     def store(self) -> DynamoDbActivityStore:
-        table = DynamoDbTable(self.site.deployed.table_name, lambda: self.aws("dynamodb"))
-        return DynamoDbActivityStore(table)
+        return DynamoDbActivityStore(self._table)
+
+    @property
+    def _table(self) -> DynamoDbTable:
+        return DynamoDbTable(self.site.deployed.table_name, lambda: self.aws("dynamodb"))
 
     def books(self, accepted: Sequence[str]) -> Books:
         """What the rows, the event logs and the provider's ledger say now, of this scenario."""
@@ -224,11 +230,26 @@ class ChaosStack:
 
     def tick(self, due: Sequence[ActivityRecord]) -> Mapping[str, int]:
         """One tick of the sweeper, for which these activities are due; its counts."""
+        self.open_gates()
         for record in due:
             self._make_due(record.activity.activity_id)
         answer = self.aws("lambda").invoke(FunctionName=f"{STACK_NAME}-sweep", Payload=b"{}")
         counts: dict[str, int] = json.loads(answer["Payload"].read())
         return {} if "FunctionError" in answer else counts
+
+    def open_gates(self) -> None:
+        """The time for which the connection's gates are closed is over: their rows say so. Failures
+        and trips stay counted, so whoever calls first probes."""
+        gates, opened = DynamoDbGateStore(self._table), False
+        now = datetime.now(UTC)
+        for door in Door:
+            state = gates.read(TENANT, self.connection, door, consistent=True)
+            with suppress(StoreConflict):  # a worker was faster: the next tick looks again
+                if (over := _over(state, now)) != state:
+                    gates.write(over, now)
+                    opened = True
+        if opened:
+            time.sleep(REMEMBERED_SECONDS)  # so long a worker goes by what it read
 
     def _make_due(self, activity_id: str) -> None:
         past = datetime.now(UTC) - timedelta(seconds=1)
@@ -285,6 +306,25 @@ class ChaosStack:
     def log_files(self) -> list[Path]:
         """MiniStack's with its workers' output; two after a restart, the older first."""
         return sorted(StateDirectory(self.site.directory).logs.glob("ministack*.log"))
+
+
+def _over(state: GateState, now: datetime) -> GateState:
+    """The gate when everything that closes it now has passed; itself where nothing does."""
+    past = now - timedelta(milliseconds=1)
+
+    def passed(until: datetime | None) -> datetime | None:
+        return past if until is not None and until > now else until
+
+    refusal = state.refusal
+    if refusal is not None and refusal.until > now:
+        refusal = replace(refusal, until=past)
+    return replace(
+        state,
+        tripped_until=passed(state.tripped_until),
+        probe_until=passed(state.probe_until),
+        wait_until=passed(state.wait_until),
+        refusal=refusal,
+    )
 
 
 def _rests(record: ActivityRecord) -> bool:

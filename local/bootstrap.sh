@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes the four virtual environments of the checkout from their locks, each only when its lock has changed:
+# Makes the virtual environments of the checkout from their locks, each only when its lock has changed:
 #   .venv            development, tests, the `agentruns` command
 #   .venvs/ministack the AWS emulator and what its Lambda workers import
 #   .venvs/sam       aws-sam-cli
 #   .venvs/microburst the proxy that `make chaos` puts in front of the AWS emulator
+#   .venvs/leap      the vendor's published Leap clients, of Python and of node: only with --leap-clients (`make test`)
 # Apart from each other because their pins exclude one another (see requirements/ministack.in).
 # PYTHON=/path/to/python3.12 chooses the interpreter; else the newest supported one on PATH that runs.
 set -eu
@@ -71,6 +72,25 @@ make_environment() {
     echo "bootstrap: $directory from $lock ($(($(seconds) - began)) s)"
 }
 
+# The client of node, by the node and npm that .venvs/leap holds: none on PATH is needed or used.
+make_leap_node_client() {
+    directory=.venvs/leap/node_client stamp=$(digest requirements/leap.txt requirements/leap_clients/package-lock.json)
+    if [ "$(cat "$directory/.stamp" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    began=$(seconds)
+    rm -rf "$directory"
+    mkdir -p "$directory"
+    cp requirements/leap_clients/package.json requirements/leap_clients/package-lock.json "$directory"
+    (
+        PATH=$PWD/.venvs/leap/bin:$PATH
+        cd "$directory"
+        npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+    )
+    printf '%s' "$stamp" > "$directory/.stamp"
+    echo "bootstrap: $directory from requirements/leap_clients/package-lock.json ($(($(seconds) - began)) s)"
+}
+
 digest() { cat "$@" | cksum | tr -d ' '; }
 
 if ! [ -x .venvs/python ] || [ -n "${PYTHON:-}" ] || ! is_supported .venvs/python; then
@@ -99,3 +119,7 @@ make_environment .venv requirements/dev.txt "$python $(digest requirements/dev.t
 make_environment .venvs/ministack requirements/ministack.txt "$python $(digest requirements/ministack.txt)"
 make_environment .venvs/sam requirements/sam.txt "$python $(digest requirements/sam.txt)"
 make_environment .venvs/microburst requirements/microburst.txt "$python $(digest requirements/microburst.txt)"
+if [ "${1:-}" = --leap-clients ]; then
+    make_environment .venvs/leap requirements/leap.txt "$python $(digest requirements/leap.txt)"
+    make_leap_node_client
+fi

@@ -1,6 +1,10 @@
-"""The stack of a test session: for `tests/workflow` and `tests/e2e`, when first used."""
+"""The stack of a test session: for `tests/workflow` and `tests/e2e`, when first used.
+
+And what every session needs, so that its tests are quick.
+"""
 
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -9,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from local import stack as embedded
@@ -27,6 +32,28 @@ SWITCHES = {
     # waits and backoffs take a tenth of their time; deadlines and clocks in rows are untouched
     "SFN_WAIT_SCALE": "0.1",
 }
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much was tried, where tests say so: `record_property("kill_points", number)`."""
+    visited = [
+        int(str(value))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+        if name == "kill_points"
+    ]
+    if visited:
+        terminalreporter.write_line(f"{sum(visited)} kill points in {len(visited)} scenarios")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_service_models() -> Iterator[None]:
+    """botocore reads the model of a service once, not once for each client: most of a client."""
+    with pytest.MonkeyPatch.context() as patch:
+        loader = functools.cache(botocore.session.create_loader)
+        patch.setattr(botocore.session, "create_loader", loader)
+        yield
 
 
 @pytest.fixture(scope="session")

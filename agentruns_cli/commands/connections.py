@@ -143,6 +143,14 @@ def limit_connection(
             help="So many activities under way at once; the others wait, `queued`.",
         ),
     ] = None,
+    requests_per_minute: Annotated[
+        str | None,
+        typer.Option(
+            "--requests-per-minute",
+            metavar="N|none",
+            help="So many starts and looks sent in any 60 s; what is more waits.",
+        ),
+    ] = None,
     api_url: ApiUrl = None,
     stack: Stack = None,
     as_json: AsJson = False,
@@ -152,7 +160,10 @@ def limit_connection(
     session = open_session(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
-    wanted = {"max_concurrent_runs": _limit("--max-concurrent-runs", max_concurrent_runs)}
+    wanted = {
+        "max_concurrent_runs": _limit("--max-concurrent-runs", max_concurrent_runs),
+        "requests_per_minute": _limit("--requests-per-minute", requests_per_minute),
+    }
     connection = session.client.get_connection(name)
     given = {limit: value for limit, (is_given, value) in wanted.items() if is_given}
     if given:

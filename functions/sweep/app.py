@@ -5,9 +5,10 @@ from typing import Any
 
 from agentruns import telemetry, wiring
 
-LOOK_MILLISECONDS = 90_000
-"""The longest that one look can take: waiting for a token, minting it, asking twice. Of the
-function's 145 s this leaves 55 to begin looks in, so that a tick is done before the next one."""
+LOOK_MILLISECONDS = 110_000
+"""The longest that one look can take: waiting for a token, minting it, asking twice, and each time
+a moment for the request budget. Of the function's 165 s this leaves 55 to begin looks in, so that
+a tick is done before the next one."""
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:

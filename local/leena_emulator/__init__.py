@@ -5,18 +5,14 @@ test. It needs Python 3.11 and PyJWT, and nothing of `agentruns`. It is never de
 """
 
 from local.leena_emulator.emulator import LeenaEmulator
-from local.leena_emulator.faults import FaultKind, FaultRule, fault_rule
 from local.leena_emulator.ledger import Ledger, LedgerEntry, Operation
 from local.leena_emulator.settings import Credentials, EmulatorSettings
 
 __all__ = [
     "Credentials",
     "EmulatorSettings",
-    "FaultKind",
-    "FaultRule",
     "Ledger",
     "LedgerEntry",
     "LeenaEmulator",
     "Operation",
-    "fault_rule",
 ]

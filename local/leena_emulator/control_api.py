@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.leena_emulator.clock import control_timestamp
-from local.leena_emulator.errors import InvalidField, InvalidRequestBody
-from local.leena_emulator.faults import parse_fault_rules
-from local.leena_emulator.fields import Fields
+from local.emulation.clock import control_timestamp
+from local.emulation.errors import InvalidField, InvalidRequestBody
+from local.emulation.faults import parse_fault_rules
+from local.emulation.fields import Fields
+from local.emulation.messages import Reply, Request, json_reply
 from local.leena_emulator.ledger import Operation
-from local.leena_emulator.messages import Reply, Request, json_reply
 from local.leena_emulator.state import EmulatorState
 
 
@@ -73,14 +73,14 @@ def list_faults(state: EmulatorState, _request: Request) -> Reply:
 
 def add_faults(state: EmulatorState, request: Request) -> Reply:
     """Appends a list of rules."""
-    rules = parse_fault_rules(_read_body(request), state.aops)
+    rules = parse_fault_rules(state.fault_vocabulary, _read_body(request))
     state.faults.add(*rules)
     return list_faults(state, request)
 
 
 def put_faults(state: EmulatorState, request: Request) -> Reply:
     """Replaces all rules at once."""
-    rules = parse_fault_rules(_read_body(request), state.aops)
+    rules = parse_fault_rules(state.fault_vocabulary, _read_body(request))
     state.faults.replace(*rules)
     return list_faults(state, request)
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from local.leena_emulator.clock import Clock, utc_now
-from local.leena_emulator.faults import FaultScript, fault_rule
-from local.leena_emulator.http_server import EmulatorServer
+from local.emulation.clock import Clock, utc_now
+from local.emulation.faults import FaultScript, fault_rule
+from local.emulation.http_server import EmulatorServer
+from local.emulation.messages import Delivery, Request
+from local.emulation.serving import ServedEmulator
 from local.leena_emulator.items import ItemStore
 from local.leena_emulator.journal import Journal
 from local.leena_emulator.ledger import Ledger
+from local.leena_emulator.routes import answer
 from local.leena_emulator.scenarios import Aop, AopCatalogue
 from local.leena_emulator.settings import EmulatorSettings
 from local.leena_emulator.state import EmulatorState
 from local.leena_emulator.tokens import TokenMint
 
 
-class LeenaEmulator:
+class LeenaEmulator(ServedEmulator):
     """A Leena emulator in a thread of this process.
 
     >>> with LeenaEmulator() as leena:
@@ -45,16 +46,13 @@ class LeenaEmulator:
             clock=clock, settings=settings or EmulatorSettings(), journal=Journal(journal)
         )
         try:
-            self._server = EmulatorServer((host, port), self._state, verbose=verbose)
+            server = EmulatorServer(
+                (host, port), self._answer, service_name="leena-emulator", verbose=verbose
+            )
         except OSError:
             self._state.journal.close()
             raise
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        """Base URL of all endpoints, without a trailing slash."""
-        return f"http://{self._server.server_name}:{self._server.server_port}"
+        super().__init__(server)
 
     @property
     def ledger(self) -> Ledger:
@@ -86,7 +84,7 @@ class LeenaEmulator:
 
     def add_fault(self, **document: Any) -> int:
         """The fields of one fault rule; gives its id. Raises InvalidField."""
-        return self.faults.add(fault_rule(self.aops, **document))[0]
+        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
 
     def define_aop(self, aop_id: str, phases: list[dict[str, Any]], **document: Any) -> Aop:
         """The fields of `PUT /_emulator/aops/{aop_id}`. Raises InvalidField."""
@@ -95,33 +93,10 @@ class LeenaEmulator:
     def reset(self) -> None:
         self._state.reset()
 
-    def start(self) -> Self:
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
-            name="leena-emulator",
-            daemon=True,
-        )
-        self._thread.start()
-        return self
-
     def stop(self) -> None:
         """Ends at once; what hangs is cut."""
-        if self._thread is None:
-            self._server.server_close()
-        else:
-            self._server.stop()
-            self._thread.join()
-            self._thread = None
+        super().stop()
         self._state.journal.close()
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def _answer(self, request: Request) -> Delivery:
+        return answer(self._state, request)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.leena_emulator.clock import Clock, control_timestamp, provider_timestamp
-from local.leena_emulator.errors import RequestRefused
+from local.emulation.clock import Clock, control_timestamp
+from local.emulation.errors import RequestRefused
 from local.leena_emulator.journal import Journal
 from local.leena_emulator.object_ids import ObjectIds
 from local.leena_emulator.scenarios import Aop, Phase, is_terminal
+from local.leena_emulator.timestamps import provider_timestamp
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from local.leena_emulator.clock import Clock, control_timestamp
+from local.emulation.clock import Clock, control_timestamp
 from local.leena_emulator.items import AopItem
 from local.leena_emulator.journal import Journal
 

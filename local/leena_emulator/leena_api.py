@@ -12,8 +12,8 @@ import binascii
 import hmac
 from typing import Any
 
-from local.leena_emulator.errors import InvalidRequestBody, RequestRefused
-from local.leena_emulator.messages import Reply, Request, json_reply
+from local.emulation.errors import InvalidRequestBody, RequestRefused
+from local.emulation.messages import Reply, Request, json_reply
 from local.leena_emulator.object_ids import is_object_id
 from local.leena_emulator.settings import EXECUTE_SCOPE
 from local.leena_emulator.state import EmulatorState

@@ -7,7 +7,7 @@ import itertools
 import re
 import secrets
 
-from local.leena_emulator.clock import Clock
+from local.emulation.clock import Clock
 
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 

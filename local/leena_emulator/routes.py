@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from local.emulation.messages import Delivery, Request
+from local.emulation.misbehaviour import REDIRECT_TARGET, misbehave
+from local.emulation.routing import Route, answer_or_refuse, find_route
 from local.leena_emulator import control_api, leena_api
-from local.leena_emulator.errors import RequestRefused
+from local.leena_emulator.faults import BENDERS, LeenaFaultKind
 from local.leena_emulator.ledger import Operation
-from local.leena_emulator.messages import Delivery, Reply, Request, json_reply, refusal_reply
-from local.leena_emulator.misbehaviour import REDIRECT_TARGET, misbehave
 from local.leena_emulator.state import EmulatorState
 
-Handler = Callable[[EmulatorState, Request], Reply]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """`template` has `{names}`; `operation` is set where faults may strike."""
-
-    method: str
-    template: str
-    handler: Handler
-    operation: Operation | None = None
-
-    def match(self, path: str) -> Mapping[str, str] | None:
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.template))
-        found = re.fullmatch(pattern, path)
-        return found.groupdict() if found else None
-
-
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[Route[EmulatorState], ...] = (
     Route("POST", "/api/v1.0/oauth/token", leena_api.mint_token, Operation.TOKEN),
     Route("POST", "/api/v1/external/aop/execute", leena_api.execute_aop, Operation.EXECUTE),
     Route(
@@ -65,52 +45,24 @@ ROUTES: tuple[Route, ...] = (
 
 def answer(state: EmulatorState, request: Request) -> Delivery:
     """What the client of `request` gets. Never raises: an error of our own becomes a 500."""
-    try:
-        route, params = _find_route(request)
-        request = replace(request, params=params)
-        if route.operation is None:
-            return _handle(state, request, route)
-        return _answer_provider(state, request, route, route.operation)
-    except RequestRefused as refusal:
-        return refusal_reply(refusal)
-    except Exception as exc:  # noqa: BLE001  # the one boundary
-        # The type alone: a message or a traceback could quote what the request carried.
-        print(f"internal error: {type(exc).__name__} at {request.path}", file=sys.stderr)
-        return json_reply(500, {"message": "Internal error of the emulator"})
+    return answer_or_refuse(request, lambda: _deliver(state, request))
 
 
-def _answer_provider(
-    state: EmulatorState, request: Request, route: Route, operation: Operation
-) -> Delivery:
+def _deliver(state: EmulatorState, request: Request) -> Delivery:
+    """Raises RequestRefused 404 or 405."""
+    route, params = find_route(ROUTES, request)
+    request = replace(request, params=params)
+    if route.operation is None:
+        return route.handle(state, request)
+    operation = Operation(route.operation)
     state.ledger.count_received(operation)
     due = state.faults.take(operation, _aop_in_question(state, request, operation))
     if due is None:
-        return _handle(state, request, route)
-    return misbehave(due, lambda: _handle(state, request, route), state)
-
-
-def _handle(state: EmulatorState, request: Request, route: Route) -> Reply:
-    try:
-        return route.handler(state, request)
-    except RequestRefused as refusal:
-        return refusal_reply(refusal)
-
-
-def _find_route(request: Request) -> tuple[Route, Mapping[str, str]]:
-    """Raises RequestRefused 404 or 405."""
-    allowed = []
-    for route in ROUTES:
-        params = route.match(request.path)
-        if params is None:
-            continue
-        if route.method == request.method:
-            return route, params
-        allowed.append(route.method)
-    if not allowed:
-        raise RequestRefused(404, f"No such path: {request.path}")
-    raise RequestRefused(
-        405, f"{request.method} is not allowed here", headers={"Allow": ", ".join(allowed)}
-    )
+        return route.handle(state, request)
+    if due.rule.kind == LeenaFaultKind.REVOKE_TOKEN:
+        state.tokens.revoke_all()
+        return route.handle(state, request)
+    return misbehave(due, lambda: route.handle(state, request), state.faults, BENDERS)
 
 
 def _aop_in_question(state: EmulatorState, request: Request, operation: Operation) -> str | None:

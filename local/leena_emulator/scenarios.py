@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from local.leena_emulator.errors import InvalidField, RequestRefused
-from local.leena_emulator.fields import Fields, require_list
+from local.emulation.errors import InvalidField, RequestRefused
+from local.emulation.fields import Fields, require_list
 from local.leena_emulator.object_ids import is_object_id, object_id_of_slug
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from local.leena_emulator.errors import CredentialsFileUnusable, InvalidField
-from local.leena_emulator.fields import Fields, require_list
+from local.emulation.errors import InvalidField
+from local.emulation.fields import Fields, require_list
+from local.leena_emulator.errors import CredentialsFileUnusable
 
 EXECUTE_SCOPE = "aic.aop_execute"
 MAXIMUM_EXPIRES_IN_SECONDS = 10 * 365 * 24 * 3600

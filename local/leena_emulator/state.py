@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from local.leena_emulator.clock import Clock
+from local.emulation.clock import Clock
+from local.emulation.faults import FaultScript
 from local.leena_emulator.errors import JournalUnusable
-from local.leena_emulator.faults import FaultScript
+from local.leena_emulator.faults import vocabulary
 from local.leena_emulator.items import AopItem, ItemStore
 from local.leena_emulator.journal import Journal
 from local.leena_emulator.ledger import Ledger
@@ -30,6 +31,7 @@ class EmulatorState:
         self.items = ItemStore(clock, self.journal)
         self.ledger = Ledger(clock, self.journal)
         self.faults = FaultScript()
+        self.fault_vocabulary = vocabulary(self.aops)
         self._lock = threading.Lock()
         self._settings_at_start = settings
         self._settings = settings

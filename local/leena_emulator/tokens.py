@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import jwt
 
-from local.leena_emulator.clock import Clock
-from local.leena_emulator.errors import RequestRefused
+from local.emulation.clock import Clock
+from local.emulation.errors import RequestRefused
 from local.leena_emulator.settings import EmulatorSettings
 
 _ALGORITHM = "HS256"

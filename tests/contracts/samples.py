@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from agentruns.durations import DurationHistory
 from agentruns.ids import new_activity_id, run_id_for
 from agentruns.model import (
     Activity,
@@ -20,9 +21,11 @@ from agentruns.model import (
     Schedule,
     Trigger,
 )
+from agentruns.polling import Detection
 from agentruns.ports import ActivityStore
 from agentruns.providers import Connection, LeenaAopAdapter, LeenaConnection
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.watching import Watch
 from tests.fakes.clock import NOON
 
 ADAPTER = LeenaAopAdapter(connection="hr", aop_id="aop-1")
@@ -55,6 +58,29 @@ def a_run(activity: Activity, **fields: Any) -> Run:
         "created_at": activity.created_at,
     }
     return Run(**(values | fields))
+
+
+def a_watched_run(activity: Activity, **fields: Any) -> Run:
+    """Parked, and due at noon by its plan."""
+    watch = Watch(
+        connection="hr",
+        aop_item_id="item-1",
+        status=RunStatus.PAUSED,
+        since=NOON - timedelta(hours=1),
+        deadline_at=activity.deadline_at,
+        polls=7,
+        seen="0a1b2c3d",
+        detection=Detection(relative_delay=None, max_delay_seconds=90),
+        durations=DurationHistory.of([60, 70, 80]),
+    )
+    values: dict[str, Any] = {
+        "status": RunStatus.PAUSED,
+        "callback_token": "callback-1",
+        "next_check_at": NOON,
+        "due_at": NOON,
+        "watch": watch,
+    }
+    return a_run(activity, **(values | fields))
 
 
 def an_event(activity: Activity, event_type: EventType = EventType.ACTIVITY_OPENED) -> NewEvent:

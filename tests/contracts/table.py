@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class _TemplateLoader(yaml.SafeLoader):
 _TemplateLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
+@cache
 def table_properties() -> dict[str, Any]:
     """The properties of the only table in the template."""
     template = yaml.load(_TEMPLATE.read_text(), Loader=_TemplateLoader)  # a SafeLoader

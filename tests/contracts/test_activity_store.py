@@ -16,6 +16,7 @@ from agentruns.store import keys
 from agentruns.store.activities import DynamoDbActivityStore
 from tests.contracts.samples import (
     a_run,
+    a_watched_run,
     an_activity,
     an_event,
     an_idempotency,
@@ -342,6 +343,17 @@ class TestDueRuns:
         store.save_run(replace(run, due_at=None))
         assert () == store.list_due_runs(NOON, 10)
 
+    def test_a_watched_run_comes_with_what_a_look_needs(self, store):
+        activity = an_activity()
+        run = a_watched_run(activity)
+        create(store, activity, run)
+        assert [run.watch] == [due.watch for due in store.list_due_runs(NOON, 10)]
+        stored = store.read("acme", activity.activity_id).current_run
+        assert run.watch == stored.watch
+        store.save_run(replace(stored, failed_checks=1))
+        assert [None] == [due.watch for due in store.list_due_runs(NOON, 10)]
+        assert store.read("acme", activity.activity_id).current_run.watch is None
+
     def test_a_change_moves_it_too(self, store):
         activity = an_activity()
         stored = create(store, activity, a_run(activity, due_at=NOON))
@@ -365,10 +377,10 @@ class TestDueIndex:
         assert (30, sorted(times)) == (len({run.run_id for run in found}), times)
         assert found[:20] == store.list_due_runs(NOON, 20)
 
-    def test_it_holds_ids_and_the_time_alone(self, aws, table):
+    def test_it_holds_ids_the_time_and_the_watch_alone(self, aws, table):
         store = DynamoDbActivityStore(table)
         activity = an_activity()
-        create(store, activity, a_run(activity, due_at=NOON, callback_token="c" * 900))
+        create(store, activity, a_watched_run(activity, callback_token="c" * 900))
         rows = [
             row
             for shard in range(keys.DUE_SHARDS)
@@ -382,7 +394,7 @@ class TestDueIndex:
             )
             for row in page["Items"]
         ]
-        projected = {"tenant", "activity_id", "run_id", "due_at"}
+        projected = {"tenant", "activity_id", "run_id", "due_at", "watch"}
         assert [{"pk", "sk", "due_pk", "due_sk"} | projected] == [set(row) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_type_hints
 
@@ -24,8 +24,10 @@ from agentruns.model import (
 )
 from agentruns.polling import Detection
 from agentruns.providers import LeenaAopAdapter
+from agentruns.statuses import RunStatus
 from agentruns.store import items, keys
 from agentruns.store.values import from_item, read_time, to_item, write_time
+from agentruns.watching import Watch
 from tests.contracts.table import table_properties
 
 WHEN = st.datetimes(
@@ -69,6 +71,7 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
         tuple[Evidence, ...]: st.lists(st.deferred(lambda: values_of(Evidence)), max_size=2).map(
             tuple
         ),
+        Watch | None: st.deferred(lambda: values_of(Watch)),
         LeenaAopAdapter: st.builds(LeenaAopAdapter, connection=TEXT, aop_id=TEXT),
         DurationHistory: st.builds(
             DurationHistory,
@@ -95,7 +98,19 @@ class TestRoundTrips:
 
     @given(values_of(Run))
     def test_run(self, run):
-        assert items.read_run(stored(items.run_row(run))) == run
+        unwatched = replace(run, watch=None, failed_checks=1)
+        assert items.read_run(stored(items.run_row(unwatched))) == unwatched
+
+    @given(values_of(Run), WHEN)
+    def test_a_watched_run(self, run, at):
+        parked = {"callback_token": "c", "status": RunStatus.PAUSED, "failed_checks": 0}
+        watched = replace(run, due_at=at, next_check_at=at, **parked)
+        assert items.read_run(stored(items.run_row(watched))) == watched
+
+    @given(values_of(Run))
+    def test_a_watch_that_no_longer_counts_is_not_stored(self, run):
+        row = stored(items.run_row(replace(run, callback_token=None)))
+        assert "watch" not in row
 
     @given(values_of(Event))
     def test_event(self, event):

@@ -22,7 +22,7 @@ def a_leap_connection(dialect: LeapDialect) -> LeapConnection:
         dialect=dialect,
         created_at=NOON,
         updated_at=NOON,
-        limits=ConnectionLimits(max_concurrent_runs=3),
+        limits=ConnectionLimits(max_concurrent_runs=3, requests_per_minute=60),
     )
 
 

@@ -62,9 +62,8 @@ def resource(template: str, name: str) -> str:
 
 
 def test_a_parked_hour():
-    write_unit = PER_RUN["DynamoDB write units"][1]
     gb_second = PER_RUN["Lambda GB-seconds (arm64)"][1]
-    dollars = 60 * (4 * write_unit + 0.26 * gb_second)
+    dollars = 60 * 0.26 * gb_second
 
     assert f"= {dollars:.4f} USD" in COSTS
     assert POLICY.cap_seconds == 60

@@ -215,7 +215,13 @@ class InMemoryActivityStore:
             ]
         due.sort(key=lambda item: (item[0], item[1].run_id))
         return tuple(
-            DueRun(tenant=run.tenant, activity_id=run.activity_id, run_id=run.run_id, due_at=due_at)
+            DueRun(
+                tenant=run.tenant,
+                activity_id=run.activity_id,
+                run_id=run.run_id,
+                due_at=due_at,
+                watch=run.watch,
+            )
             for due_at, run in due[:limit]
         )
 
@@ -233,7 +239,8 @@ def _require_version(entry: _Entry, run: Run) -> None:
 
 
 def _stored_run(run: Run) -> Run:
-    return replace(run, version=run.version + 1, output=_as_json(run.output))
+    watch = run.watch if run.is_watched else None
+    return replace(run, version=run.version + 1, output=_as_json(run.output), watch=watch)
 
 
 def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:
@@ -253,6 +260,8 @@ def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:
 
 def _as_json(value: Any) -> Any:
     """A copy with JSON's types only, as a store gives it back; fails where JSON would."""
+    if value is None:
+        return None
     return json.loads(json.dumps(value, allow_nan=False))
 
 

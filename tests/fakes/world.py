@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
@@ -10,15 +11,18 @@ from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
+from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.checking import CheckRun
 from agentruns.hook_urls import HookUrls
 from agentruns.hooks import AcceptHook
 from agentruns.learning import LearnDurations
 from agentruns.model import ActivityRequest, Agent, Event, Trigger
+from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.providers import (
     LEAP_WORKFLOW,
     LEENA_AOP,
+    ConnectionLimits,
     LeapConnection,
     LeapDialect,
     LeapWorkflowAdapter,
@@ -30,10 +34,12 @@ from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
+from tests.fakes.budgets import InMemoryBudgetStore
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.leap import FakeLeapApi
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
+from tests.fakes.look_marks import InMemoryLookMarkStore
 from tests.fakes.secrets import InMemorySecretStore
 from tests.fakes.stores import (
     InMemoryActivityStore,
@@ -82,6 +88,7 @@ class World:
         policy: PollPolicy | None = None,
         leena: Callable[[FakeClock], FakeLeenaApi] = lambda clock: FakeLeenaApi(),
         wrap: Callable[[str, Any], Any] = untouched,
+        requests_per_minute: int | None = None,
         **agent: Any,
     ) -> None:
         self.policy = policy or PollPolicy()
@@ -91,6 +98,8 @@ class World:
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
         self.durations = InMemoryDurationStore()
+        self.marks = InMemoryLookMarkStore()
+        self.budgets = InMemoryBudgetStore()
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
@@ -98,10 +107,14 @@ class World:
         self.secrets = InMemorySecretStore()
         self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
         self.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
-        self.connections.put(CONNECTION)
         self.connections.put(LEAP_CONNECTION)
+        self.limit_requests(requests_per_minute)
         self.put_agent(**agent)
         self._build(wrap)
+
+    def limit_requests(self, requests_per_minute: int | None) -> None:
+        limits = ConnectionLimits(requests_per_minute=requests_per_minute)
+        self.connections.put(replace(CONNECTION, limits=limits))
 
     def put_agent(self, **fields: Any) -> Agent:
         values: dict[str, Any] = {
@@ -125,7 +138,9 @@ class World:
             "connections": connections,
             "tokens": wrap("tokens", self.tokens),
         }
-        calling: dict[str, Any] = with_token | {"leena": wrap("leena", self.leena)}
+        marks = wrap("marks", self.marks)
+        self.count_looks = CountLooks(marks=marks, policy=self.policy)
+        calling: dict[str, Any] = with_token | {"leena": self._provider(wrap)}
         self.admit_activities = AdmitActivities(
             connections=connections, executions=executions, **planned
         )
@@ -146,7 +161,9 @@ class World:
         self.redrive_activities = RedriveActivities(
             activities=activities, redrive_activity=self.redrive_activity
         )
-        self.cancel_activity = CancelActivity(executions=executions, **admitting, **clocked)
+        self.cancel_activity = CancelActivity(
+            executions=executions, count_looks=self.count_looks, **admitting, **clocked
+        )
         self.open_run = OpenRun(
             schedules=wrap("schedules", self.schedules),
             accept_activity=self.accept_activity,
@@ -170,8 +187,11 @@ class World:
         self.start_leap_workflow = StartLeapWorkflow(hook_urls=self.hook_urls, **leap, **planned)
         look_at_workflow_run = LookAtWorkflowRun(**leap)
         looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}
+        look_at_aop = LookAtAop(**looking)
         self.check_run = CheckRun(
-            looks={LEENA_AOP: LookAtAop(**looking), LEAP_WORKFLOW: look_at_workflow_run},
+            looks={LEENA_AOP: look_at_aop, LEAP_WORKFLOW: look_at_workflow_run},
+            ask=look_at_aop.ask,
+            count_looks=self.count_looks,
             **planned,
         )
         self.accept_hook = AcceptHook(
@@ -183,14 +203,27 @@ class World:
             **planned,
         )
         self.park_run = ParkRun(executions=executions, **planned)
-        self.settle_run = SettleRun(learning=learning, **admitting, **planned)
+        self.settle_run = SettleRun(
+            learning=learning, count_looks=self.count_looks, **admitting, **planned
+        )
         self.sweep = Sweep(
             executions=executions,
             check_run=self.check_run,
             settle_run=self.settle_run,
+            connections=connections,
+            marks=marks,
             **admitting,
             **planned,
         )
+
+    def _provider(self, wrap: Callable[[str, Any], Any]) -> Any:
+        """What `wiring` puts before the provider's API, save for its gate."""
+        budgets = wrap("budgets", self.budgets)
+        request_budget = RequestBudget(budgets=budgets, clock=self.clock, sleep=self._sleep)
+        return BudgetedLeenaApi(wrap("leena", self.leena), request_budget)
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     # Short ways to get somewhere.
 

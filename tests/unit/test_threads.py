@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -104,6 +105,20 @@ def test_a_thread_s_ids_are_in_its_own_lines_and_in_no_other(capsys):
     assert [f"run_{line['number']}" for line in lines] == [line["run_id"] for line in lines]
     assert {"event-1"} == {line["event_id"] for line in (*lines, last)}
     assert "run_id" not in last
+
+
+def test_the_logger_is_built_once_by_threads_that_ask_first_at_the_same_time(monkeypatch):
+    """Powertools registers a logger's formatter after it has made the logger known by its name."""
+    known = logging.Logger.manager.loggerDict
+    for name in [name for name in known if name == "agentruns"]:
+        monkeypatch.delitem(known, name)
+    telemetry._logger.cache_clear()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        at_once(lambda number: telemetry.bind(run_id=f"run-{number}"))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_metric_and_a_log_line_of_other_threads_do_not_mix(capsys):

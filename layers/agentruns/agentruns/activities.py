@@ -41,6 +41,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.parking import CountLooks
 from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
 from agentruns.providers import LEAP, Connection
 from agentruns.statuses import ActivityStatus
@@ -184,6 +185,7 @@ class CancelActivity:
     activities: ActivityStore
     executions: Executions
     admit_activities: AdmitActivities
+    count_looks: CountLooks
     clock: Clock
 
     def __call__(self, tenant: str, activity_id: str, reason: str) -> Cancelled:
@@ -196,7 +198,7 @@ class CancelActivity:
                 return None
             if status.is_terminal:
                 raise ActivityEnded(activity_id, status)
-            return lifecycle.cancel(record, reason, now)
+            return lifecycle.cancel(self.count_looks(record), reason, now)
 
         record = transact(self.activities, tenant, activity_id, decide)
         if record.activity.execution_arn is not None:

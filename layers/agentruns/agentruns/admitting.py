@@ -22,7 +22,7 @@ from agentruns.ports import ActivityStore, Clock, ConnectionStore, Executions
 from agentruns.routing import route
 from agentruns.transact import transact
 
-ADMITTED_AT_ONCE = 25
+ADMITTED_AT_ONCE = 10
 ROUNDS = 8
 
 logger = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ from agentruns.ports import (
     LeenaApi,
     TokenSource,
 )
-from agentruns.providers import LeenaConnection, require_leena
+from agentruns.providers import Connection, LeenaConnection, require_leena
 from agentruns.refusals import AopItemNotFound, CredentialsRejected, ScopeMissing, TokenRejected
 from agentruns.routing import planned, route
 from agentruns.secret import Secret
@@ -198,14 +198,17 @@ class LookAtAop:
     def __call__(self, record: ActivityRecord) -> Observation | AgentrunsError:
         activity, run = record.activity, record.current_run
         item_id = run.remote_id or ""  # every followed run has one
+        connection = self.connections.get(activity.tenant, activity.adapter.connection)
+        return self.ask(connection, item_id, run.started_at or run.created_at)
+
+    def ask(
+        self, connection: Connection, item_id: str, known_since: datetime
+    ) -> Observation | AgentrunsError:
+        """Ask the provider. A failure to look is a value here: it ends nothing."""
         try:
-            connection = require_leena(
-                self.connections.get(activity.tenant, activity.adapter.connection)
-            )
-            return _observation(self._read(connection, item_id))
+            return _observation(self._read(require_leena(connection), item_id))
         except AopItemNotFound as error:
-            started_at = run.started_at or run.created_at
-            if self.clock() - started_at > NEW_ITEM_GRACE:
+            if self.clock() - known_since > NEW_ITEM_GRACE:
                 raise
             return UpstreamUnavailable(str(error))
         except TELLS_NOTHING as error:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from agentruns import lifecycle, telemetry
 from agentruns.dispatching import problem_of
-from agentruns.errors import AgentrunsError, UpstreamUnavailable
+from agentruns.errors import AgentrunsError, RequestBudgetSpent, UpstreamUnavailable
 from agentruns.model import (
     Activity,
     ActivityRecord,
@@ -22,17 +23,23 @@ from agentruns.model import (
     Observation,
     Run,
 )
+from agentruns.parking import CountLooks, is_news
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock
+from agentruns.ports import ActivityStore, Clock, DueRun
+from agentruns.providers import Connection
 from agentruns.routing import planned, route
 from agentruns.steps import RunTask, Step
 from agentruns.transact import transact
+from agentruns.watching import PlannedLooks, Watch
 
 Looked = Observation | AgentrunsError | None
 """A failure to look is a value: it ends nothing. None: this provider cannot be asked."""
 
 Look = Callable[[ActivityRecord], Looked]
 """Ask the provider about the record's current run. UpstreamRejected where it knows no such run."""
+
+Ask = Callable[[Connection, str, datetime], Looked]
+"""The same by the run's remote id, known since then."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +48,15 @@ logger = logging.getLogger(__name__)
 class CheckRun:
     """Look at a followed run once, store what is new and plan the next look.
 
-    Serves the loop and the sweeper alike. The deadline is decided here, after a last look. `looks`
-    are by the adapter's type.
+    Serves the loop and the sweeper alike; the sweeper's look at a watched run stores nothing where
+    nothing is new. The deadline is decided here, after a last look. `looks` are by the adapter's
+    type; `ask` is of a watched run.
     """
 
     activities: ActivityStore
     looks: Mapping[str, Look]
+    ask: Ask
+    count_looks: CountLooks
     clock: Clock
     policy: PollPolicy
 
@@ -57,19 +67,36 @@ class CheckRun:
             record = self._check(record)
         return route(record, self.clock(), self.policy)
 
+    def from_index(self, due: DueRun, watch: Watch, connection: Connection) -> Step | None:
+        """One look at a watched run, from what the index knows of it. None: nothing new, and
+        nothing was read or stored. Raises as the look of an execution does."""
+        looked = self.ask(connection, watch.aop_item_id, watch.since)
+        if isinstance(looked, Observation) and not self._says_more(due, watch, looked):
+            return None
+        record = self._store(due.tenant, due.activity_id, due.run_id, looked)
+        return route(record, self.clock(), self.policy)
+
+    def _says_more(self, due: DueRun, watch: Watch, answer: Observation) -> bool:
+        now = self.clock()
+        if now >= watch.deadline_at or is_news(watch, answer):
+            return True
+        return not PlannedLooks(watch, due.due_at, self.policy).stays_parked(now)
+
     def _check(self, record: ActivityRecord) -> ActivityRecord:
         run = record.current_run
         look = self.looks[record.activity.adapter.type]
         looked = look(record) if run.status.is_followed else None
+        return self._store(run.tenant, run.activity_id, run.run_id, looked)
 
+    def _store(self, tenant: str, activity_id: str, run_id: str, looked: Looked) -> ActivityRecord:
         def decide(seen: ActivityRecord) -> Change | Run | None:
-            if seen.current_run.run_id != run.run_id:
+            if seen.current_run.run_id != run_id:
                 return None
             if seen.current_run.status.is_terminal:
                 return self._contradiction(seen, looked)
-            return self._decide(seen, looked)
+            return self._decide(self.count_looks(seen), looked)
 
-        return transact(self.activities, run.tenant, run.activity_id, decide)
+        return transact(self.activities, tenant, activity_id, decide)
 
     def _decide(self, record: ActivityRecord, looked: Looked) -> Change | Run | None:
         activity, run, now = record.activity, record.current_run, self.clock()
@@ -84,12 +111,14 @@ class CheckRun:
             change = observed if isinstance(observed, Change) else None
             booked = observed.runs[0] if isinstance(observed, Change) else observed
         elif looked is not None:
-            telemetry.count("FailedChecks", connection=activity.adapter.connection)
+            has_failed = not isinstance(looked, RequestBudgetSpent)  # a later look, no more
+            if has_failed:
+                telemetry.count("FailedChecks", connection=activity.adapter.connection)
             booked = replace(
                 run,
                 polls=run.polls + 1,
                 last_checked_at=now,
-                failed_checks=run.failed_checks + 1,
+                failed_checks=run.failed_checks + has_failed,
                 last_problem=problem_of(looked),
             )
             if isinstance(looked, UpstreamUnavailable):

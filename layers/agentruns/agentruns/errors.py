@@ -5,7 +5,8 @@ The branches say what the caller does next; the leaves name the fact.
     AgentrunsError
     ├── TransientError                 try again later; nothing was done
     │   ├── UpstreamUnavailable        refused, DNS, TLS, 429, 5xx, a timed-out read
-    │   │   └── ConnectionClosed       the connection's gate is closed: nothing was sent
+    │   │   ├── ConnectionClosed       the connection's gate is closed: nothing was sent
+    │   │   └── RequestBudgetSpent     the connection's requests of this minute: nothing was sent
     │   ├── UpstreamUnreadable         an answer that is not the JSON it should be
     │   ├── MintInProgress             another container holds the lease and is slow
     │   └── StoreContention            lost the race for a row too many times
@@ -94,6 +95,12 @@ class ConnectionClosed(UpstreamUnavailable):
     """Not now, for anybody: the connection's gate is closed. The message names what closed it."""
 
     code = "connection_closed"
+
+
+class RequestBudgetSpent(UpstreamUnavailable):
+    """Not now: the connection's `requests_per_minute` are used up. It tells nothing of the host."""
+
+    code = "request_budget_spent"
 
 
 class UpstreamUnreadable(TransientError):
@@ -305,14 +312,8 @@ class IdempotencyKeyReused(InvalidRequest):
     code = "idempotency_key_reused"
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            [
-                (
-                    "Idempotency-Key",
-                    f"{key!r} was used with another body in the last 24 hours; use a new key",
-                )
-            ]
-        )
+        problem = f"{key!r} was used with another body in the last 24 hours; use a new key"
+        super().__init__([("Idempotency-Key", problem)])
         self.key = key
 
 

@@ -4,13 +4,14 @@ A lane is a connection of a tenant. A lane's runs keep at most `lane_width` work
 lanes together leave `placers` workers free, so that a provider that hangs holds up its own runs
 and no others. Of the lanes with room the next worker goes to the tenant with the fewest looks
 under way, then to its least busy connection. Which lane a run is in is not known before it is read;
-until then it is unplaced. Not here: reading and looking (`sweeping`). Safe to share by threads.
+until then it is unplaced; of a watched run the index tells it. Not here: reading and looking
+(`sweeping`). Safe to share by threads.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Condition
 
@@ -32,12 +33,16 @@ class Turn:
 
 
 class FairQueue:
-    """Every turn with a lane is ended with `finish`. `has_time`: whether to give another turn."""
+    """Every turn with a lane is ended with `finish`. `has_time`: whether to give another turn.
+
+    `placed`: runs whose lane is known already, at least one each, in the order of their turns.
+    """
 
     def __init__(
         self,
         runs: Iterable[DueRun],
         *,
+        placed: Mapping[Lane, Iterable[DueRun]] | None = None,
         has_time: Callable[[], bool],
         workers: int,
         lane_width: int,
@@ -45,7 +50,7 @@ class FairQueue:
     ) -> None:
         self._has_time = has_time
         self._unplaced = deque(runs)
-        self._waiting: dict[Lane, deque[DueRun]] = {}
+        self._waiting = {lane: deque(waiting) for lane, waiting in (placed or {}).items()}
         self._looking: Counter[Lane] = Counter()
         self._looking_for: Counter[str] = Counter()
         self._most_looking = max(1, workers - placers)

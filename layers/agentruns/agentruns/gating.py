@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from agentruns import gate, telemetry
 from agentruns.errors import (
     ConnectionClosed,
+    RequestBudgetSpent,
     StartUnknown,
     StoreConflict,
     UpstreamRejected,
@@ -156,6 +157,10 @@ class ConnectionGate:
         """Make the call and report what it says about the host."""
         try:
             answer = call()
+        except RequestBudgetSpent:  # nothing was sent, so nothing is known
+            if is_probe:
+                self.abandoned(connection, door)
+            raise
         except (UpstreamUnavailable, StartUnknown) as error:
             self.unavailable(
                 connection,

@@ -177,11 +177,21 @@ def _width(points: Sequence[tuple[float, float]], count: float) -> float:
 
 
 def _likelihood(points: Sequence[tuple[float, float]], width: float) -> float:
-    total = 0.0
-    for log, share in points:
-        others = _density(log, points, width) - share / (width * math.sqrt(2 * math.pi))
-        total += share * math.log(max(others / (1 - share), 1e-9))
-    return total
+    """Each pair's kernel is computed once, since it is the same from both sides."""
+    others = [0.0] * len(points)
+    for i, (log, share) in enumerate(points):
+        for j in range(i):
+            other, its_share = points[j]
+            distance = (log - other) / width
+            if abs(distance) < REACH:
+                kernel = math.exp(-0.5 * distance * distance)
+                others[i] += its_share * kernel
+                others[j] += share * kernel
+    scale = width * math.sqrt(2 * math.pi)
+    return sum(
+        share * math.log(max(each / scale / (1 - share), 1e-9))
+        for each, (_, share) in zip(others, points, strict=True)
+    )
 
 
 def _density(log: float, points: Sequence[tuple[float, float]], width: float) -> float:

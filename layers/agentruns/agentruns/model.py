@@ -18,6 +18,7 @@ from agentruns.errors import RunNotFound
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.watching import Watch
 
 T = TypeVar("T")
 
@@ -148,11 +149,20 @@ class Run:
     # The parked execution, and when the sweeper has to look.
     callback_token: str | None = None
     due_at: datetime | None = None
+    # What the sweeper needs to look at it without reading this row.
+    watch: Watch | None = None
     # The end.
     ended_at: datetime | None = None
     error: Problem | None = None
     output: Any = None
     evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def is_watched(self) -> bool:
+        """Parked, well, and due by its plan: a look that finds nothing new is written nowhere."""
+        is_parked = self.callback_token is not None and self.status.is_followed
+        is_planned = self.due_at is not None and self.due_at == self.next_check_at
+        return self.watch is not None and is_parked and is_planned and not self.failed_checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,15 @@ from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.learned_plan import Aim, LearnedPlan, learn
 from agentruns.statuses import RunStatus
 
-PARK_FROM_SECONDS = 60.0
-"""A wait this long is the sweeper's: the execution parks instead of looping."""
+TICK_SECONDS = 60.0
+"""The sweeper's: a parked run is looked at no more often."""
+
+PARK_FROM_SECONDS = 45.0
+"""A wait this long by age is the sweeper's: the execution parks instead of looping. Each wait is
+longer than the one before, so from here on the sweeper, half a minute late on average, is about as
+late as the plan, and a look in the loop costs three transitions. By a learned plan one long wait
+may be followed by short ones: there the execution parks where the delay that is aimed at reaches a
+tick, however long the wait."""
 
 MAX_POLLS_IN_LOOP = 100
 """After so many the run is parked whatever its wait: a policy with a cap below a minute would
@@ -34,6 +41,10 @@ LONGEST_LEARNED_WAIT_SECONDS = 3600.0
 SHORTEST_PARK_SECONDS = 900.0
 """A parked execution waits at least this long before it looks for itself."""
 
+PARKED_AGES = 24
+"""And so many times the activity's age: twice in 30 days for a run that was parked at three
+minutes, after an hour and a half and after a day and a half."""
+
 MAX_RETRY_AFTER_SECONDS = 300.0
 FAILED_CHECK_BACKOFF_SECONDS = 5.0
 """After n failed checks in a row at least 5 x 2^(n-1) seconds, up to the cap of the cadence."""
@@ -44,8 +55,8 @@ TRANSITIONS_PER_PARK = 2
 EVENTS_PER_PARK = 8
 TRANSITIONS_PER_LOOK_BY_ITSELF = 3
 EVENTS_PER_LOOK_BY_ITSELF = 13
-TRANSITIONS_OUTSIDE_THE_LOOP = 9
-EVENTS_OUTSIDE_THE_LOOP = 32
+TRANSITIONS_OUTSIDE_THE_LOOP = 8
+EVENTS_OUTSIDE_THE_LOOP = 30
 """Counted from execution histories; the workflow tests hold these numbers to the real ones."""
 
 DOLLARS_PER_TRANSITION = 25 / 1_000_000
@@ -138,25 +149,50 @@ def plan_next_check(
     `history`: what the agent's past runs took. It counts while the run runs and is younger than
     they became; after a failed check, which told nothing, the wait goes by age.
     """
-    floor, cap, share = policy.floor_seconds, policy.cap_seconds, policy.share
+    cap = policy.paused_cap_seconds if status is RunStatus.PAUSED else policy.cap_seconds
     polls_in_loop = MAX_POLLS_IN_LOOP
-    learned_wait = None
-    if status is RunStatus.PAUSED:
-        floor, cap = policy.paused_floor_seconds, policy.paused_cap_seconds
-        share = policy.paused_share
-    elif (plan := learn(history, _aim(policy))) is not None:
+    if status is not RunStatus.PAUSED and learn(history, _aim(policy)) is not None:
         polls_in_loop = _learned_polls_in_loop(policy, age_seconds + deadline_in_seconds)
-        learned_wait = None if failed_checks else _learned_wait(plan, policy, age_seconds)
-    by_age = min(max(share * age_seconds, floor), cap)
-    wait = (by_age if learned_wait is None else learned_wait) + offset_seconds
+    known = NO_HISTORY if failed_checks else history
+    wait = undisturbed_wait(status, age_seconds, policy, known) + offset_seconds
     if failed_checks:
         backoff = FAILED_CHECK_BACKOFF_SECONDS * 2 ** min(failed_checks - 1, 10)
         wait = max(wait, min(backoff, cap))
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-    park = math.ceil(wait) >= PARK_FROM_SECONDS or polls >= polls_in_loop
+    is_learned = status is not RunStatus.PAUSED and age_seconds < learned_until(policy, known)
+    if is_learned:
+        is_long = _aimed_delay(policy, age_seconds + wait) >= TICK_SECONDS
+    else:
+        is_long = math.ceil(wait) >= PARK_FROM_SECONDS
+    park = is_long or polls >= polls_in_loop
     wait = min(wait, max(deadline_in_seconds, 0.0))
     return PlannedCheck(wait_seconds=max(1, math.ceil(wait)), park=park)
+
+
+def undisturbed_wait(
+    status: RunStatus, age_seconds: float, policy: PollPolicy, history: DurationHistory
+) -> float:
+    """The plan itself, in seconds: nothing failed, nobody asked to wait, no deadline is near."""
+    if status is RunStatus.PAUSED:
+        by_age = max(policy.paused_share * age_seconds, policy.paused_floor_seconds)
+        return min(by_age, policy.paused_cap_seconds)
+    plan = learn(history, _aim(policy))
+    learned = None if plan is None else _learned_wait(plan, policy, age_seconds)
+    if learned is not None:
+        return learned
+    return min(max(policy.share * age_seconds, policy.floor_seconds), policy.cap_seconds)
+
+
+def learned_until(policy: PollPolicy, history: DurationHistory) -> float:
+    """The age in seconds up to which a learned plan is followed; 0 where there is none."""
+    plan = learn(history, _aim(policy))
+    return 0.0 if plan is None else plan.outlived_after
+
+
+def _aimed_delay(policy: PollPolicy, age_seconds: float) -> float:
+    """How late the end of a run of that age may be noticed."""
+    return min(policy.share * age_seconds, policy.cap_seconds)
 
 
 def _aim(policy: PollPolicy) -> Aim:
@@ -209,10 +245,10 @@ def longest_park(*, age_seconds: float, deadline_in_seconds: float) -> int:
     """Whole seconds after which a parked execution that nobody woke looks for itself.
 
     The sweeper comes each minute, so this is for when it is dead. A task's time limit cannot be
-    extended and elapses also when all is well: four times the activity's age, it does so half a
-    dozen times in 30 days.
+    extended and elapses also when all is well, so it grows with the activity's age; past the
+    deadline it looks in any case.
     """
-    by_itself = max(4 * age_seconds, SHORTEST_PARK_SECONDS)
+    by_itself = max(PARKED_AGES * age_seconds, SHORTEST_PARK_SECONDS)
     past_deadline = max(deadline_in_seconds, 0.0) + SHORTEST_PARK_SECONDS
     return math.ceil(min(by_itself, past_deadline))
 
@@ -228,12 +264,13 @@ def worst_case(policy: PollPolicy, deadline_seconds: float) -> WorstCase:
     while age < deadline_seconds:
         plan = _plan_by_age(policy, age, deadline_seconds, in_loop + parked)
         parked += 1
-        age += max(plan.wait_seconds, PARK_FROM_SECONDS)  # the sweeper's minute tick
+        age += max(plan.wait_seconds, TICK_SECONDS)
     transitions = TRANSITIONS_OUTSIDE_THE_LOOP + in_loop * TRANSITIONS_PER_POLL
     events = EVENTS_OUTSIDE_THE_LOOP + in_loop * EVENTS_PER_POLL
     looks_by_itself = 0
     if parked:
         looks_by_itself = _looks_by_itself(parked_from, deadline_seconds)
+        parked += 1 + looks_by_itself  # whatever is stored plans one more look before its rungs
         transitions += TRANSITIONS_PER_PARK + looks_by_itself * TRANSITIONS_PER_LOOK_BY_ITSELF
         events += EVENTS_PER_PARK + looks_by_itself * EVENTS_PER_LOOK_BY_ITSELF
     return WorstCase(

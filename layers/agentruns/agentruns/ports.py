@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from agentruns.budget import BudgetState
 from agentruns.durations import StoredDurations
 from agentruns.gate import Door, GateState
 from agentruns.model import (
@@ -30,6 +31,7 @@ from agentruns.model import (
 from agentruns.providers import Connection, LeapConnection, LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
+from agentruns.watching import Watch
 
 Clock = Callable[[], datetime]
 """The time, aware UTC."""
@@ -46,12 +48,36 @@ class ActivityFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRun:
-    """A run that has to be looked at, as the index of due runs knows it: ids and the time."""
+    """A run that has to be looked at, as the index of due runs knows it: ids and the time.
+
+    With a `watch`, `due_at` is the first of its planned looks.
+    """
 
     tenant: str
     activity_id: str
     run_id: str
     due_at: datetime
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookMark:
+    """Until when the looks of a connection's watched runs are done; None: not yet.
+
+    Where a tick had no time for all of them, the runs up to the id `ahead_to` are done until
+    `ahead_until`. Version 0 is a mark that was never stored.
+    """
+
+    tenant: str
+    connection: str
+    until: datetime | None = None
+    ahead_until: datetime | None = None
+    ahead_to: str | None = None
+    version: int = 0
+
+    def done_until(self, run_id: str) -> datetime | None:
+        is_ahead = self.ahead_to is not None and run_id <= self.ahead_to
+        return self.ahead_until if is_ahead else self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +218,32 @@ class GateStore(Protocol):
         """Open, at version 0, where there is none. `consistent`: not a moment old."""
 
     def write(self, state: GateState, now: datetime) -> GateState:
+        """At the version it was read with; returned as stored, one version on. StoreConflict
+        where the row moved on."""
+
+
+class LookMarkStore(Protocol):
+    """How far the sweeper is with the watched runs of each connection."""
+
+    def list(self) -> tuple[LookMark, ...]:
+        """Of all tenants. Strongly consistent."""
+
+    def read(self, tenant: str, connection: str) -> LookMark:
+        """Strongly consistent; at version 0 where there is none."""
+
+    def write(self, mark: LookMark, now: datetime) -> None:
+        """At the version it was read with; it goes up by one. StoreConflict where another sweeper
+        was faster. A mark lives 40 days after its last write."""
+
+
+class BudgetStore(Protocol):
+    """The request budgets of connections, a small row each. A row lives a day after its last
+    write."""
+
+    def read(self, tenant: str, connection: str) -> BudgetState:
+        """Strongly consistent. Unused, at version 0, where there is none."""
+
+    def write(self, state: BudgetState, now: datetime) -> BudgetState:
         """At the version it was read with; returned as stored, one version on. StoreConflict
         where the row moved on."""
 

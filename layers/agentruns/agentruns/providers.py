@@ -25,9 +25,11 @@ class ConnectionLimits:
     """What a connection may do at most, over all containers. None: no limit.
 
     `max_concurrent_runs`: how many activities are under way; the others wait, `queued`.
+    `requests_per_minute`: how many starts and looks are sent in any 60 s (`budget`).
     """
 
     max_concurrent_runs: int | None = None
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from agentruns import lifecycle
 from agentruns.durations import NO_HISTORY
-from agentruns.lifecycle import EXECUTION_GRACE
 from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
+from agentruns.parking import age_counts_from, parked
 from agentruns.polling import (
-    PARK_FROM_SECONDS,
     PlannedCheck,
     PollPolicy,
     first_offset_seconds,
@@ -60,13 +60,11 @@ def plan_for(
 ) -> PlannedCheck:
     """The planner's answer for a followed run as it is stored."""
     policy = activity.detection.applied_to(policy)
-    is_paused = run.status is RunStatus.PAUSED
-    since = (run.status_since if is_paused else run.started_at) or run.created_at
     tells = tells_itself(activity)
     return plan_next_check(
         # looks that only make up for a lost webhook are as rare as those at a pause
         status=RunStatus.PAUSED if tells else run.status,
-        age_seconds=(now - since).total_seconds(),
+        age_seconds=(now - age_counts_from(run)).total_seconds(),
         deadline_in_seconds=(activity.deadline_at - now).total_seconds(),
         policy=policy,
         polls=run.polls,
@@ -88,13 +86,13 @@ def planned(
     plan = plan_for(activity, run, now, policy, retry_after_seconds)
     next_check_at = now + timedelta(seconds=plan.wait_seconds)
     is_swept_next = plan.park or tells_itself(activity)
-    is_swept = is_swept_next and run.callback_token is not None
-    grace = timedelta(0) if is_swept else EXECUTION_GRACE
+    if is_swept_next and run.callback_token is not None:
+        return parked(activity, run, next_check_at, now, policy)
     return replace(
         run,
         next_check_at=next_check_at,
         is_swept_next=is_swept_next,
-        due_at=next_check_at + grace,
+        due_at=next_check_at + lifecycle.EXECUTION_GRACE,
     )
 
 
@@ -136,7 +134,7 @@ def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
         wait_seconds, is_swept_next = plan.wait_seconds, plan.park
     else:
         wait_seconds, is_swept_next = _seconds_until(run.next_check_at, now), run.is_swept_next
-    if is_swept_next or wait_seconds >= PARK_FROM_SECONDS:
+    if is_swept_next:
         return _park(record, now)
     return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
 

@@ -24,9 +24,10 @@ from agentruns.model import (
     Run,
     Trigger,
 )
-from agentruns.polling import PollPolicy, plan_next_start
+from agentruns.parking import CountLooks, parked
+from agentruns.polling import PARK_FROM_SECONDS, PollPolicy, plan_next_start
 from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
-from agentruns.routing import route, step
+from agentruns.routing import route, step, tells_itself
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import transact
@@ -113,9 +114,13 @@ class ParkRun:
         def decide(record: ActivityRecord) -> Run | None:
             if route(record, now, self.policy).next_step is not NextStep.PARK:
                 return None
-            run = record.current_run
-            due_at = run.next_check_at or record.activity.deadline_at
-            return replace(run, callback_token=callback_token, due_at=due_at)
+            activity = record.activity
+            run = replace(record.current_run, callback_token=callback_token)
+            if not run.status.is_followed:
+                return replace(run, due_at=run.next_check_at or activity.deadline_at)
+            if run.next_check_at is None and tells_itself(activity):
+                return replace(run, due_at=activity.deadline_at)
+            return parked(activity, run, run.next_check_at or now, now, self.policy)
 
         record = transact(self.activities, task.tenant, task.activity_id, decide)
         following = route(record, now, self.policy)
@@ -130,6 +135,7 @@ class SettleRun:
     activities: ActivityStore
     learning: LearnDurations
     admit_activities: AdmitActivities
+    count_looks: CountLooks
     clock: Clock
     policy: PollPolicy
 
@@ -165,7 +171,8 @@ class SettleRun:
         is_permanent = error in permanent_error_names()
         logger.warning("worker_failed", extra={"error": error, "is_permanent": is_permanent})
 
-        def decide(record: ActivityRecord) -> Change | Run | None:
+        def decide(seen: ActivityRecord) -> Change | Run | None:
+            record = self.count_looks(seen)
             run, now = record.current_run, self.clock()
             if run.run_id != task.run_id:
                 return None  # a repetition, after the next run was opened
@@ -195,7 +202,12 @@ def _later(record: ActivityRecord, run: Run, now: datetime) -> Run | None:
         deadline_in_seconds=(record.activity.deadline_at - now).total_seconds(),
     )
     next_at = now + timedelta(seconds=wait_seconds)
-    return replace(run, next_check_at=next_at, due_at=next_at + lifecycle.EXECUTION_GRACE)
+    return replace(
+        run,
+        next_check_at=next_at,
+        is_swept_next=run.is_swept_next or wait_seconds >= PARK_FROM_SECONDS,
+        due_at=next_at + lifecycle.EXECUTION_GRACE,
+    )
 
 
 def _message_in(cause: str) -> str:

@@ -2,17 +2,18 @@
 
 Bounded per tick by time and count, and idempotent: everything it does goes through the same
 conditional writes as the workers, so two sweepers at once or a sweeper beside a live execution do
-no harm. Who is looked at next is `fair_queue`'s. Retries: a run that cannot be swept is due again
-later and later, so that it keeps no other one waiting.
+no harm. A look at a watched run that finds nothing new reads and writes nothing of the run; that
+it is done is the lane's mark (`look_marks`). Who is looked at next is `fair_queue`'s. Retries: a
+run that cannot be swept is due again later and later, so that it keeps no other one waiting.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from agentruns import lifecycle, telemetry
@@ -20,18 +21,35 @@ from agentruns.activities import start_execution
 from agentruns.admission import wait_on
 from agentruns.admitting import AdmitActivities
 from agentruns.checking import CheckRun
-from agentruns.errors import PermanentError
+from agentruns.errors import PermanentError, StoreConflict
 from agentruns.fair_queue import FairQueue, Lane, Turn
-from agentruns.model import ActivityRecord, Admission, Change, Run
+from agentruns.look_marks import LanePass, ToDo
+from agentruns.model import (
+    ActivityRecord,
+    Admission,
+    Change,
+    Run,
+)
+from agentruns.parking import planned_looks
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, DueRun, Executions
+from agentruns.ports import (
+    ActivityStore,
+    Clock,
+    ConnectionStore,
+    DueRun,
+    Executions,
+    LookMarkStore,
+)
+from agentruns.providers import (
+    Connection,
+)
 from agentruns.runs import SettleRun
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import Decide, transact
+from agentruns.watching import Watch
 
-RUNS_PER_TICK = 20_000
-"""What one tick reads from the index, 8 MB; more than it has time for, so that the runs of a slow
-connection do not fill the list."""
+ENTRIES_PER_TICK = 100_000
+"""What one tick reads from the index: every parked run, whether it has a look to do or not."""
 
 WORKERS = 32
 LOOKS_PER_CONNECTION = 8
@@ -71,6 +89,8 @@ class Sweep:
     check_run: CheckRun
     settle_run: SettleRun
     admit_activities: AdmitActivities
+    connections: ConnectionStore
+    marks: LookMarkStore
     clock: Clock
     policy: PollPolicy
 
@@ -79,63 +99,108 @@ class Sweep:
 
         A run that cannot be swept is counted, logged and due again later."""
         now = self.clock()
-        due = self.activities.list_due_runs(now, RUNS_PER_TICK)
-        oldest_at = due[0].due_at if due else now
-        telemetry.measure("SweepLagSeconds", (now - oldest_at).total_seconds())
-        if not due:
+        entries = self.activities.list_due_runs(now, ENTRIES_PER_TICK)
+        if len(entries) == ENTRIES_PER_TICK:
+            logger.error("too_many_parked_runs", extra={"read": len(entries)})
+        to_do = ToDo.of(entries, self.marks.list() if entries else (), now, self.policy)
+        telemetry.measure("SweepLagSeconds", (now - to_do.oldest_at).total_seconds())
+        if not to_do.count:
             return Swept()
-        telemetry.count("RunsSwept", len(due))
-        return self._sweep_all(due, has_time)
+        telemetry.count("RunsSwept", to_do.count)
+        return self._sweep_all(to_do, has_time)
 
-    def _sweep_all(self, due: Sequence[DueRun], has_time: Callable[[], bool]) -> Swept:
+    def _sweep_all(self, to_do: ToDo, has_time: Callable[[], bool]) -> Swept:
         queue = FairQueue(
-            due,
+            to_do.unplaced,
+            placed={lane: each.runs for lane, each in to_do.passes.items()},
             has_time=has_time,
             workers=WORKERS,
             lane_width=LOOKS_PER_CONNECTION,
             placers=PLACERS,
         )
-        workers = min(WORKERS, len(due))
-        if workers == 1:
-            return Swept(due=1, **self._work(queue), not_reached=queue.count_left())
+        tick = _Tick(queue=queue, passes=to_do.passes)
+        workers = min(WORKERS, to_do.count)
         counts = Counter[str]()
-        with ThreadPoolExecutor(workers, thread_name_prefix="sweep") as pool:
-            for done in [pool.submit(self._work, queue) for _ in range(workers)]:
-                counts.update(done.result())
-        return Swept(due=len(due), not_reached=queue.count_left(), **counts)
+        if workers == 1:
+            counts.update(self._work(tick))
+        else:
+            with ThreadPoolExecutor(workers, thread_name_prefix="sweep") as pool:
+                for done in [pool.submit(self._work, tick) for _ in range(workers)]:
+                    counts.update(done.result())
+        not_reached = queue.count_left()
+        if not_reached:
+            for each in to_do.passes.values():
+                self._move_mark(each)
+        return Swept(due=to_do.count, not_reached=not_reached, **counts)
 
-    def _work(self, queue: FairQueue) -> Counter[str]:
+    def _work(self, tick: _Tick) -> Counter[str]:
         """What one worker's turns came to."""
         counts = Counter[str]()
-        while (turn := queue.take()) is not None:
+        while (turn := tick.queue.take()) is not None:
             due = turn.run
             telemetry.bind(tenant=due.tenant, activity_id=due.activity_id, run_id=due.run_id)
             try:
-                outcome = self._take_turn(queue, turn)
+                outcome = self._take_turn(tick, turn)
             except Exception:  # one run must not keep the others from being looked at
                 logger.exception("sweep_failed")
                 self._postpone(due)
                 outcome = "failed"
             if outcome is not None:
                 counts[outcome] += 1
+            if turn.lane is not None and due.watch is not None:
+                self._finish_in_lane(tick.passes[turn.lane], due)
         return counts
 
-    def _take_turn(self, queue: FairQueue, turn: Turn) -> str | None:
-        """None where the run waits for its lane."""
-        lane = turn.lane
+    def _finish_in_lane(self, lane_pass: LanePass, due: DueRun) -> None:
+        if lane_pass.finish(due.run_id):
+            self._move_mark(lane_pass)
+
+    def _move_mark(self, lane_pass: LanePass) -> None:
+        """Where it does not move, the looks are done once more."""
+        mark = lane_pass.take_moved_mark()
+        if mark is None:
+            return
         try:
-            record = self.activities.read(turn.run.tenant, turn.run.activity_id)
-            if not self._is_to_look_at(record, turn.run):
-                return self._sweep_without_look(record, turn.run)
+            self.marks.write(mark, self.clock())
+        except StoreConflict:
+            logger.info("look_mark_moved_by_another", extra={"connection": mark.connection})
+        except Exception:  # the next tick does these looks again, and no run waits for that
+            logger.exception("look_mark_not_moved")
+
+    def _take_turn(self, tick: _Tick, turn: Turn) -> str | None:
+        """None where the run waits for its lane."""
+        lane, due = turn.lane, turn.run
+        try:
+            if lane is not None and due.watch is not None:
+                return self._look_from_index(tick, lane, due, due.watch)
+            record = self.activities.read(due.tenant, due.activity_id)
+            if not self._is_to_look_at(record, due):
+                return self._sweep_without_look(record, due)
             if lane is None:
                 placed = Lane(record.activity.tenant, record.activity.adapter.connection)
-                if not queue.place(turn.run, placed):
+                if not tick.queue.place(due, placed):
                     return None
                 lane = placed
             return self._look(record)
         finally:
             if lane is not None:
-                queue.finish(lane)
+                tick.queue.finish(lane)
+
+    def _look_from_index(self, tick: _Tick, lane: Lane, due: DueRun, watch: Watch) -> str:
+        """A watched run. What was stored, if anything, is read again to wake its execution."""
+        try:
+            connection = tick.connection(lane, self.connections)
+            following = self.check_run.from_index(due, watch, connection)
+        except PermanentError as error:
+            record = self.activities.read(due.tenant, due.activity_id)
+            callback_token = record.current_run.callback_token or ""
+            following = self._settle_error(record, due, error)
+        else:
+            if following is None or following.next_step is NextStep.PARK:
+                return "still_parked"
+            record = self.activities.read(due.tenant, due.activity_id)
+            callback_token = record.current_run.callback_token or ""
+        return self._wake(record, callback_token, following)
 
     def _is_to_look_at(self, record: ActivityRecord, due: DueRun) -> bool:
         run = record.current_run
@@ -187,9 +252,11 @@ class Sweep:
             run, now = seen.current_run, self.clock()
             if run.run_id != due.run_id or not self._is_due(run):
                 return None
-            late = now - (run.next_check_at or seen.activity.updated_at)
-            wait = min(max(late, SHORTEST_POSTPONEMENT), LONGEST_POSTPONEMENT)
-            return replace(run, due_at=now + wait)
+            planned_at = run.next_check_at or seen.activity.updated_at
+            if run.is_watched:
+                planned_at = planned_looks(run, self.policy).last_until(now) or planned_at
+            wait = min(max(now - planned_at, SHORTEST_POSTPONEMENT), LONGEST_POSTPONEMENT)
+            return replace(run, next_check_at=planned_at, due_at=now + wait)
 
         try:
             transact(self.activities, due.tenant, due.activity_id, decide)
@@ -202,6 +269,10 @@ class Sweep:
             return self.check_run(task)
         except PermanentError as error:
             return self.settle_run(task, error=type(error).__name__, cause=str(error))
+
+    def _settle_error(self, record: ActivityRecord, due: DueRun, error: PermanentError) -> Step:
+        task = replace(_task(record), run_id=due.run_id)
+        return self.settle_run(task, error=type(error).__name__, cause=str(error))
 
     def _wake(self, record: ActivityRecord, callback_token: str, following: Step) -> str:
         if not self.executions.wake(callback_token, following.to_json()):
@@ -271,6 +342,21 @@ class Sweep:
     def _transact(self, record: ActivityRecord, decide: Decide) -> ActivityRecord:
         activity = record.activity
         return transact(self.activities, activity.tenant, activity.activity_id, decide)
+
+
+@dataclass(slots=True)
+class _Tick:
+    """What the workers of one tick share. A connection is read once a tick, or by two at once."""
+
+    queue: FairQueue
+    passes: Mapping[Lane, LanePass]
+    _connections: dict[Lane, Connection] = field(default_factory=dict)
+
+    def connection(self, lane: Lane, connections: ConnectionStore) -> Connection:
+        found = self._connections.get(lane)
+        if found is None:
+            found = self._connections[lane] = connections.get(lane.tenant, lane.connection)
+        return found
 
 
 def _task(record: ActivityRecord) -> RunTask:

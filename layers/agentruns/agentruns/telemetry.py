@@ -10,6 +10,7 @@ import functools
 import json
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
 METRICS_NAMESPACE = "agentruns"
 
 
+_building = threading.Lock()
+
+
 @functools.cache
 def _logger() -> Logger:
+    """One at a time: Powertools makes a logger known by its name before it is complete."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service="agentruns")
+    with _building:
+        return Logger(service="agentruns")
 
 
 def begin_invocation(context: Any, **ids: str | None) -> None:

@@ -15,6 +15,7 @@ from agentruns.store.stores import DynamoDbStores
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
+    from agentruns import ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
     from agentruns.aop import ExecuteAop, MintToken
@@ -22,16 +23,9 @@ if TYPE_CHECKING:
     from agentruns.api.events import AcceptEvent
     from agentruns.api_keys import StoredApiKeys
     from agentruns.checking import CheckRun
-    from agentruns.gating import ConnectionGate
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
-    from agentruns.ports import (
-        Executions,
-        LeapApi,
-        LeenaApi,
-        SecretStore,
-        TokenSource,
-    )
+    from agentruns.parking import CountLooks
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
@@ -118,19 +112,19 @@ def check_run() -> CheckRun:
     from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load(*PROVIDER_SETTINGS)
+    look_at_aop = LookAtAop(
+        connections=_stores().connections, tokens=_tokens(), leena=_gated_leena_api(), clock=now
+    )
     return CheckRun(
         activities=_stores().activities,
         looks={
-            LEENA_AOP: LookAtAop(
-                connections=_stores().connections,
-                tokens=_tokens(),
-                leena=_gated_leena_api(),
-                clock=now,
-            ),
+            LEENA_AOP: look_at_aop,
             LEAP_WORKFLOW: LookAtWorkflowRun(
                 connections=_stores().connections, api_keys=_api_keys(), leap=_gated_leap_api()
             ),
         },
+        ask=look_at_aop.ask,
+        count_looks=_count_looks(settings),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -141,11 +135,9 @@ def park_run() -> ParkRun:
     from agentruns.runs import ParkRun
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
+    policy = settings.poll_policy
     return ParkRun(
-        activities=_stores().activities,
-        executions=_executions(),
-        clock=now,
-        policy=settings.poll_policy,
+        activities=_stores().activities, executions=_executions(), clock=now, policy=policy
     )
 
 
@@ -158,6 +150,7 @@ def settle_run() -> SettleRun:
         activities=_stores().activities,
         learning=_learning(),
         admit_activities=_admit_activities(),
+        count_looks=_count_looks(settings),
         clock=now,
         policy=settings.poll_policy,
     )
@@ -174,6 +167,8 @@ def sweep() -> Sweep:
         check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=_admit_activities(),
+        connections=_stores().connections,
+        marks=_count_looks(settings).marks,
         clock=now,
         policy=settings.poll_policy,
     )
@@ -186,10 +181,8 @@ def publish_events() -> PublishEvents:
     from agentruns.store.stream import event_of_record
 
     settings = Settings.load("event_bus_name")
-    return PublishEvents(
-        bus=EventBridgeBus(_clients().events, settings.event_bus_name),
-        event_of_record=event_of_record,
-    )
+    bus = EventBridgeBus(_clients().events, settings.event_bus_name)
+    return PublishEvents(bus=bus, event_of_record=event_of_record)
 
 
 @functools.cache
@@ -229,6 +222,7 @@ def operator_api() -> LambdaApp:
             validate_base_url=functools.partial(
                 validate_base_url, allow_private_networks=settings.allows_private_networks
             ),
+            count_looks=_count_looks(settings),
             clock=now,
             policy=settings.poll_policy,
         )
@@ -239,21 +233,22 @@ def operator_api() -> LambdaApp:
 def hooks_api() -> LambdaApp:
     from agentruns.adapters.leap_run import parse_hook
     from agentruns.api.hooks import build_hooks_app
-    from agentruns.gating_leap import GatedLeapApi
     from agentruns.hooks import AcceptHook
     from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
-    leap = GatedLeapApi(leap_api(CHECK_DEADLINE_SECONDS), _connection_gate())
+    look = LookAtWorkflowRun(
+        connections=_stores().connections,
+        api_keys=_api_keys(),
+        leap=_gated_leap_api(CHECK_DEADLINE_SECONDS),
+    )
     return build_hooks_app(
         AcceptHook(
             activities=_stores().activities,
             connections=_stores().connections,
             executions=_executions(),
             hook_urls=_hook_urls(),
-            look=LookAtWorkflowRun(
-                connections=_stores().connections, api_keys=_api_keys(), leap=leap
-            ),
+            look=look,
             parse=parse_hook,
             clock=now,
             policy=settings.poll_policy,
@@ -294,14 +289,14 @@ def _admit_activities() -> AdmitActivities:
 
 
 @functools.cache
-def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeenaApi:
+def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi:
     from agentruns.adapters.leena import LeenaHttpApi
 
     return LeenaHttpApi(_http(deadline_seconds))
 
 
 @functools.cache
-def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LeapApi:
+def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
     from agentruns.adapters.leap import LeapHttpApi
 
     return LeapHttpApi(_http(deadline_seconds))
@@ -316,33 +311,33 @@ def _http(deadline_seconds: float) -> JsonHttp:
 
 
 @functools.cache
-def _gated_leena_api() -> LeenaApi:
-    from agentruns.gating import GatedLeenaApi
+def _gated_leena_api() -> ports.LeenaApi:
+    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
+    from agentruns.gating import ConnectionGate, GatedLeenaApi
 
-    return GatedLeenaApi(leena_api(), _connection_gate(), now)
+    budget = RequestBudget(budgets=_stores().budgets, clock=now)
+    gate = ConnectionGate(gates=_stores().gates, clock=now)
+    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
 
 
 @functools.cache
-def _gated_leap_api() -> LeapApi:
+def _gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+    from agentruns.budgeting import RequestBudget
+    from agentruns.budgeting_leap import BudgetedLeapApi
+    from agentruns.gating import ConnectionGate
     from agentruns.gating_leap import GatedLeapApi
 
-    return GatedLeapApi(leap_api(), _connection_gate())
-
-
-@functools.cache
-def _connection_gate() -> ConnectionGate:
-    from agentruns.gating import ConnectionGate
-
-    return ConnectionGate(gates=_stores().gates, clock=now)
+    budget = RequestBudget(budgets=_stores().budgets, clock=now)
+    gate = ConnectionGate(gates=_stores().gates, clock=now)
+    return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
 
 
 @functools.cache
 def _api_keys() -> StoredApiKeys:
     from agentruns.api_keys import StoredApiKeys
 
-    return StoredApiKeys(
-        secrets=_secrets(), secret_prefix=Settings.load("secret_prefix").secret_prefix
-    )
+    prefix = Settings.load("secret_prefix").secret_prefix
+    return StoredApiKeys(secrets=_secrets(), secret_prefix=prefix)
 
 
 @functools.cache
@@ -353,8 +348,14 @@ def _hook_urls(base_url: str = "") -> HookUrls:
     return HookUrls(secrets=_secrets(), secret_arn=secret_arn, base_url=base_url)
 
 
+def _count_looks(settings: Settings) -> CountLooks:
+    from agentruns.parking import CountLooks
+
+    return CountLooks(marks=_stores().look_marks, policy=settings.poll_policy)
+
+
 @functools.cache
-def _tokens() -> TokenSource:
+def _tokens() -> ports.TokenSource:
     from agentruns.tokens import CachedTokenSource
 
     return CachedTokenSource(
@@ -374,7 +375,7 @@ def _learning() -> LearnDurations:
 
 
 @functools.cache
-def _executions() -> Executions:
+def _executions() -> ports.Executions:
     from agentruns.aws.executions import StepFunctionsExecutions
 
     settings = Settings.load("state_machine_arn")
@@ -382,7 +383,7 @@ def _executions() -> Executions:
 
 
 @functools.cache
-def _secrets() -> SecretStore:
+def _secrets() -> ports.SecretStore:
     from agentruns.aws.secret_store import SecretsManagerSecretStore
 
     return SecretsManagerSecretStore(_clients().secretsmanager)
@@ -390,9 +391,8 @@ def _secrets() -> SecretStore:
 
 @functools.cache
 def _stores() -> DynamoDbStores:
-    return DynamoDbStores(
-        DynamoDbTable(Settings.load("table_name").table_name, _clients().dynamodb)
-    )
+    table_name = Settings.load("table_name").table_name
+    return DynamoDbStores(DynamoDbTable(table_name, _clients().dynamodb))
 
 
 @functools.cache

@@ -468,7 +468,7 @@ STATUSES = st.sampled_from([200, 201, 400, 401, 403, 404, 429, 503]) | st.intege
 
 
 @pytest.mark.parametrize("call", CALLS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(status=STATUSES, headers=HEADERS, body=BODIES)
 def test_row_8_any_reply_ends_in_a_typed_outcome(call, status, headers, body):
     kind = outcome(call, status, headers, body)

@@ -15,6 +15,7 @@ from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
 from agentruns.api.app import build_app
 from agentruns.api.services import ApiServices, services_over
+from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from tests.fakes import (
     FakeClock,
@@ -29,6 +30,7 @@ from tests.fakes import (
     InMemorySecretStore,
 )
 from tests.fakes.gates import InMemoryGateStore
+from tests.fakes.look_marks import InMemoryLookMarkStore
 
 BOOTSTRAP_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/operator-key"
 BOOTSTRAP_KEY = "bootstrapKeyOfTheDefaultTenant0123456789abc"
@@ -78,6 +80,7 @@ class Api:
     leena: FakeLeenaApi = field(default_factory=FakeLeenaApi)
     leap: FakeLeapApi = field(default_factory=FakeLeapApi)
     gates: InMemoryGateStore = field(default_factory=InMemoryGateStore)
+    marks: InMemoryLookMarkStore = field(default_factory=InMemoryLookMarkStore)
 
     def __post_init__(self) -> None:
         self.secrets.put(BOOTSTRAP_ARN, {"tenant": "default", "key": BOOTSTRAP_KEY}, "")
@@ -116,6 +119,7 @@ class Api:
             endpoints_for=endpoints_for,
             leap_url=LEAP_URL,
             validate_base_url=partial(validate_base_url, allow_private_networks=False),
+            count_looks=CountLooks(marks=self.marks, policy=PollPolicy()),
             clock=self.clock,
             policy=PollPolicy(),
         )

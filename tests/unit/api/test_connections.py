@@ -25,7 +25,7 @@ def test_put_answers_the_connection_without_its_secrets(api: Api):
             "auth": "https://us-east-1-acl.leena.ai",
             "api": "https://us-east-1-aic.leena.ai",
         },
-        "limits": {"max_concurrent_runs": None},
+        "limits": {"max_concurrent_runs": None, "requests_per_minute": None},
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }
@@ -231,17 +231,18 @@ def test_check_tells_that_a_refusal_is_remembered(ready: Api):
 
 class TestLimits:
     def test_they_are_set_shown_and_lifted(self, ready: Api):
-        limits = {"max_concurrent_runs": 2}
+        limits = {"max_concurrent_runs": 2, "requests_per_minute": 600}
         answer = ready.call("PUT", "/v1/connections/acme/limits", limits)
         assert (200, limits) == (answer.status, answer.json["limits"])
         assert limits == ready.call("GET", "/v1/connections/acme").json["limits"]
         answer = ready.call("PUT", "/v1/connections/acme/limits", {})
-        assert {"max_concurrent_runs": None} == answer.json["limits"]
+        assert dict.fromkeys(limits) == answer.json["limits"]
 
     def test_new_credentials_leave_them_as_they_are(self, ready: Api):
-        ready.call("PUT", "/v1/connections/acme/limits", {"max_concurrent_runs": 2})
+        limits = {"max_concurrent_runs": None, "requests_per_minute": 60_000}
+        ready.call("PUT", "/v1/connections/acme/limits", limits)
         answer = ready.call("PUT", "/v1/connections/acme", CONNECTION)
-        assert {"max_concurrent_runs": 2} == answer.json["limits"]
+        assert limits == answer.json["limits"]
 
     def test_tokens_go_on_being_good(self, ready: Api):
         """What changes `updated_at` makes the tokens of the credentials before useless."""
@@ -255,6 +256,23 @@ class TestLimits:
         body = {"max_concurrent_runs": value}
         answer = ready.call("PUT", "/v1/connections/acme/limits", body)
         assert (422, ["max_concurrent_runs"]) == (answer.status, answer.fields)
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (0, "Input should be greater than or equal to 1"),
+            (60_001, "Input should be less than or equal to 60000"),
+            (1.5, "Input should be a valid integer"),
+            ("60", "Input should be a valid integer"),
+        ],
+    )
+    def test_a_wrong_request_budget_says_what_is_taken(
+        self, ready: Api, value: object, message: str
+    ):
+        body = {"requests_per_minute": value}
+        answer = ready.call("PUT", "/v1/connections/acme/limits", body)
+        assert (422, ["requests_per_minute"]) == (answer.status, answer.fields)
+        assert message in answer.json["errors"][0]["message"]
 
     def test_an_unknown_limit_is_named(self, ready: Api):
         answer = ready.call("PUT", "/v1/connections/acme/limits", {"max_runs": 2})
@@ -290,7 +308,7 @@ def test_a_leap_connection_is_answered_without_its_key(api: Api):
         "provider": "leap",
         "dialect": "runs",
         "base_url": "https://api.workflows.tryleap.ai",
-        "limits": {"max_concurrent_runs": None},
+        "limits": {"max_concurrent_runs": None, "requests_per_minute": None},
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }

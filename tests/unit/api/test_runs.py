@@ -47,9 +47,19 @@ class Workers:
         learning = LearnDurations(durations=InMemoryDurationStore(), clock=api.clock)
         self._execute_aop = ExecuteAop(learning=learning, **calling)
         looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}
-        self._check_run = CheckRun(looks={LEENA_AOP: LookAtAop(**looking)}, **planned)
+        look = LookAtAop(**looking)
+        self._check_run = CheckRun(
+            looks={LEENA_AOP: look},
+            ask=look.ask,
+            count_looks=api.services.count_looks,
+            **planned,
+        )
+        count_looks = api.services.count_looks
         self._settle_run = SettleRun(
-            learning=learning, admit_activities=api.admit_activities, **planned
+            learning=learning,
+            count_looks=count_looks,
+            admit_activities=api.admit_activities,
+            **planned,
         )
 
     def open(self) -> None:

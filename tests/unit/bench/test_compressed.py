@@ -32,13 +32,16 @@ def runs_of(name: str, history: DurationHistory | None = None) -> list[Followed]
     policy = DETECTIONS[name].applied_to(PollPolicy(floor_seconds=FLOOR_SECONDS))
     world = World()
     found = []
-    for duration in durations_of(random.Random(name), RUNS[name]):
+    for number, duration in enumerate(durations_of(random.Random(name), RUNS[name])):
         record = world.record(world.started().activity_id)
+        # the first offset is the id's: the same in each run of this test
+        run = replace(record.current_run, run_id=f"{name} {number}")
+        record = replace(record, runs=(run,))
         if history is not None:
             record = replace(record, activity=replace(record.activity, durations=history))
-        run = Followed(record=record, look_ages=(), duration=duration, delay=0.0)
-        ages = look_ages_of(run, policy, lambda age: LATE_SECONDS, duration)
-        found.append(replace(run, look_ages=ages, delay=ages[-1] - duration))
+        each = Followed(record=record, look_ages=(), duration=duration, delay=0.0)
+        ages = look_ages_of(each, policy, lambda age: LATE_SECONDS, duration)
+        found.append(replace(each, look_ages=ages, delay=ages[-1] - duration))
     return found
 
 

@@ -62,6 +62,7 @@ def an_activity(
         "error": None,
         "execution_arn": None,
         "generation": 1,
+        "admission": "unlimited",
         "redrive_of": None,
         "redriven_as": None,
         "runs": runs,

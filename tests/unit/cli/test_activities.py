@@ -195,3 +195,14 @@ def test_a_cancel_is_not_repeated(cli, api):
 
     assert cli.run("cancel", ACTIVITY_ID).exit_code == 8
     assert len(api.requests) == 1
+
+
+def test_a_waiting_activity_says_what_it_waits_for(cli, api):
+    waiting = an_activity("queued", "pending", admission="waiting")
+    api.answers("GET", ACTIVITY_PATH, waiting)
+    api.answers("GET", EVENTS_PATH, {"items": [an_event(1, "ActivityOpened")]})
+
+    outcome = cli.run("show", ACTIVITY_ID)
+
+    assert "waits for a slot of the connection leena" in outcome.stderr
+    assert "agentruns check leena" in outcome.stderr

@@ -161,7 +161,7 @@ def test_connections_are_listed_in_every_form(cli, api):
     api.answers("GET", "/v1/connections", page)
 
     assert cli.run("connection", "list").stdout.splitlines()[1].split() == [
-        "leena", "leena", "eu-west-1", "-",
+        "leena", "leena", "eu-west-1", "-", "-",
     ]  # fmt: skip
     assert cli.run("connection", "list", "--json").document == page
     assert cli.run("connection", "list", "-q").stdout == "leena\n"
@@ -207,6 +207,27 @@ def test_a_limit_is_set_and_lifted(cli, api, before, text, sent):
     assert outcome.exit_code == 0
     assert outcome.stdout == f"max_concurrent_runs   {text}\n"
     assert json.loads(api.requests[-1].body) == {"max_concurrent_runs": sent}
+
+
+def test_a_limit_that_is_not_named_stays_as_it_is(cli, api):
+    both = {"max_concurrent_runs": 20, "requests_per_minute": 600}
+    api.answers("GET", "/v1/connections/leena", LIMITED)
+    api.answers("PUT", "/v1/connections/leena/limits", {"name": "leena", "limits": both})
+
+    outcome = cli.run("connection", "limit", "leena", "--requests-per-minute", "600")
+
+    assert outcome.stdout == "max_concurrent_runs   20\nrequests_per_minute   600\n"
+    assert json.loads(api.requests[-1].body) == both
+
+
+def test_a_list_shows_the_limits(cli, api):
+    limited = {**STORED, "limits": {"max_concurrent_runs": None, "requests_per_minute": 600}}
+    api.answers("GET", "/v1/connections", {"items": [STORED, limited]})
+
+    head, without, with_one = cli.run("connection", "list").stdout.splitlines()
+
+    assert head.split()[-1] == "REQUESTS/MIN"
+    assert [line.split()[-1] for line in (without, with_one)] == ["-", "600"]
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "2.5", ""])

@@ -5,9 +5,12 @@ import pytest
 from agentruns.errors import UpstreamUnavailable, UpstreamUnreadable
 from agentruns.refusals import AopItemNotFound, CredentialsRejected, ScopeMissing, TokenRejected
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.tokens import CachedTokenSource, credentials_secret_name
 from tests.fakes.clock import NOON
-from tests.fakes.leena import observation
-from tests.fakes.world import TENANT
+from tests.fakes.leena import FakeLeenaApi, observation
+from tests.fakes.secrets import InMemorySecretStore
+from tests.fakes.stores import InMemoryLeaseStore
+from tests.fakes.world import CONNECTION, TENANT, World
 from tests.unit.core.invariants import check_invariants
 
 DAY = 86_400
@@ -186,3 +189,34 @@ def test_an_ended_activity_is_not_asked_about(world):
     world.cancel_activity(TENANT, task.activity_id, "")
     assert "end_cancelled" == world.check_run(task).next_step
     assert [] == world.leena.status_reads
+
+
+def test_warm_checks_ask_secrets_manager_nothing_in_the_loop_and_in_the_sweeper():
+    secrets, leena = InMemorySecretStore(), FakeLeenaApi()
+    name = credentials_secret_name("agentruns/test", CONNECTION.tenant, CONNECTION.name)
+    fields = ("client_id", "client_secret", "username", "password")
+    secrets.put(name, dict.fromkeys(fields, "x"), "")
+    tokens = CachedTokenSource(
+        api=leena,
+        secrets=secrets,
+        leases=InMemoryLeaseStore(),
+        clock=lambda: world.clock(),
+        secret_prefix="agentruns/test",
+    )
+    world = World(
+        leena=lambda clock: leena, wrap=lambda name, port: tokens if name == "tokens" else port
+    )
+    task = world.started()
+    secrets.reads.clear()
+    for _ in range(5):
+        world.clock.advance(20)
+        world.check_run(task)
+    world.leena.on_read_status("paused")
+    world.check_run(task)
+    world.executions.wait_on("callback-1")
+    world.park_run(task, "callback-1")
+    for _ in range(10):
+        world.clock.advance(120)
+        world.sweep(lambda: True)
+    assert len(leena.status_reads) >= 12
+    assert ([], 1) == (secrets.reads, len(leena.mints))

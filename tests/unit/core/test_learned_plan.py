@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import random
+import statistics
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentruns.durations import NO_HISTORY, RUNS_KEPT, DurationHistory
+from agentruns.durations import NO_HISTORY, RUNS_KEPT, DurationHistory, StoredDurations
 from agentruns.learned_plan import Aim, learn
+from agentruns.learning import subject_of
 from agentruns.polling import (
     LONGEST_LEARNED_WAIT_SECONDS,
     Detection,
@@ -22,9 +26,10 @@ from agentruns.polling import (
     worst_case,
 )
 from agentruns.statuses import RunStatus
+from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver
 from tests.fakes.upstream import TimedLeenaApi
-from tests.fakes.world import World
+from tests.fakes.world import TENANT, World
 
 DAY = 86_400
 POLICY = PollPolicy()
@@ -159,6 +164,52 @@ def test_no_wait_is_longer_than_the_longest_delay_where_runs_ended(seconds):
     assert max(b - a for a, b in pairwise(by_age)) <= seconds
 
 
+@pytest.mark.parametrize(
+    ("age_seconds", "history", "park"),
+    [
+        (0, log_normal(60, 0.1), False),  # 43 s, and then looks a few seconds apart
+        (0, log_normal(150, 0.1), False),  # 117 s in one wait
+        (0, log_normal(600, 0.1), True),
+        (230, log_normal(600, 0.1), True),
+    ],
+)
+def test_a_long_wait_is_the_sweepers_where_a_minute_more_hardly_matters(age_seconds, history, park):
+    plan = plan_next_check(
+        status=RunStatus.RUNNING,
+        age_seconds=age_seconds,
+        deadline_in_seconds=DAY,
+        policy=POLICY,
+        history=history,
+    )
+    assert plan.wait_seconds > 40
+    assert park == plan.park
+
+
+def world_of_one_run(seconds: float) -> World:
+    timeline = ((0.0, "in_progress"), (seconds, "completed"))
+    return World(leena=lambda clock: TimedLeenaApi(clock, timeline))
+
+
+@pytest.mark.parametrize("seconds", [60.0, 100.0, 200.0])
+def test_a_learned_run_of_minutes_is_noticed_as_soon_as_one_by_age(seconds):
+    """A tick of the sweeper is half a minute late on average: too late for such a run."""
+    delays = []
+    for number in range(9):
+        lasts = seconds * (0.9 + 0.025 * number)
+        world = world_of_one_run(lasts)
+        activity_id = world.accept().activity_id
+        subject = subject_of(world.record(activity_id).activity)
+        history = log_normal(seconds, 0.1)
+        world.durations.write(
+            StoredDurations(tenant=TENANT, subject=subject, history=history), NOON
+        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            Driver(world).run()
+        run = world.record(activity_id).current_run
+        delays.append((run.ended_at - run.started_at).total_seconds() - lasts)
+    assert statistics.fmean(delays) <= max(0.125 * seconds, POLICY.floor_seconds)
+
+
 def test_the_setting_is_todays_behaviour_by_default():
     assert Detection().applied_to(POLICY) == POLICY
     assert Detection(relative_delay=0.1).applied_to(POLICY) == replace(POLICY, share=0.1)
@@ -168,24 +219,24 @@ def test_the_setting_is_todays_behaviour_by_default():
 
 
 RUNS_FOR_EVER = ((0.0, "in_progress"),)
+PASTS = {
+    "10 s": log_normal(10, 0.5),
+    "1 min": log_normal(60, 0.1),
+    "5 min": log_normal(300, 1.0),
+    "1 h": log_normal(3600, 0.3),
+    "20 s or 150 min": DurationHistory.of([20.0, 9000.0] * 20),
+}
+DEADLINES = [(past, seconds) for past in PASTS for seconds in (60, 600, 3600, DAY)]
+# whoever has outlived its history is followed by its age: a week of that for two of them
+DEADLINES += [("10 s", 7 * DAY), ("20 s or 150 min", 7 * DAY)]
 
 
-@pytest.mark.parametrize("deadline_seconds", [60, 600, 3600, DAY, 7 * DAY])
-@pytest.mark.parametrize(
-    "history",
-    [
-        log_normal(10, 0.5),
-        log_normal(60, 0.1),
-        log_normal(300, 1.0),
-        log_normal(3600, 0.3),
-        DurationHistory.of([20.0, 9000.0] * 20),
-    ],
-    ids=["10 s", "1 min", "5 min", "1 h", "20 s or 150 min"],
-)
+@pytest.mark.parametrize(("past", "deadline_seconds"), DEADLINES)
 @pytest.mark.parametrize("policy", [POLICY, PollPolicy(floor_seconds=1, cap_seconds=20)])
 def test_a_run_with_a_history_costs_no_more_than_the_printed_worst_case(
-    deadline_seconds, history, policy
+    past, deadline_seconds, policy
 ):
+    history = PASTS[past]
     world = World(
         policy=policy,
         leena=lambda clock: TimedLeenaApi(clock, RUNS_FOR_EVER),

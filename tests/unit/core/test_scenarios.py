@@ -70,8 +70,8 @@ def test_a_pause_of_thirty_days_costs_a_row_and_a_handful_of_transitions():
         check_invariants(world, activity_id)
         (visited,) = driver.visits.values()
         transitions[name] = len(visited)
-    # they differ by their first offsets and by six looks of the parked execution for itself
-    assert transitions["long"] <= transitions["short"] + 6 * 3 + 6 <= 60
+    # they differ by their first offsets and by three looks of the parked execution for itself
+    assert transitions["long"] <= transitions["short"] + 3 * 3 + 6 <= 50
 
 
 def test_an_upstream_that_is_down_for_a_month_ends_in_a_typed_timeout_at_the_deadline():

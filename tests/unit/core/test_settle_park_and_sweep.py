@@ -240,11 +240,17 @@ class TestSweep:
         world.clock.set(world.run(task).due_at)
         return world.sweep(lambda: True)
 
-    def test_a_parked_run_that_goes_on_stays_parked_and_is_due_again(self, world):
+    def test_a_parked_run_that_goes_on_stays_parked_and_nothing_is_written(self, world):
         task = world.parked()
+        before = world.run(task)
         assert 1 == self.sweep_when_due(world, task).still_parked
-        assert world.run(task).due_at > world.clock()
+        assert before == world.run(task)
         assert 0 == world.sweep(lambda: True).due
+        shown = world.count_looks.with_next(world.record(task.activity_id)).current_run
+        assert (before.polls + 1, world.clock()) == (shown.polls, shown.last_checked_at)
+        assert shown.next_check_at > world.clock()
+        world.clock.set(shown.next_check_at)
+        assert 1 == world.sweep(lambda: True).still_parked
 
     @pytest.mark.parametrize(
         ("word", "next_step"), [("completed", "settle"), ("in_progress", "check")]
@@ -261,7 +267,8 @@ class TestSweep:
         task = world.parked()
         self.sweep_when_due(world, task)  # past the first minute, in which a 404 is sat out
         world.leena.on_read_status(AopItemNotFound("item-1", 404, "gone"))
-        assert 1 == self.sweep_when_due(world, task).woken
+        world.clock.advance(120)
+        assert 1 == world.sweep(lambda: True).woken
         assert "aop_item_not_found" == world.record(task.activity_id).activity.error.code
         assert "end_failed" == world.executions.woken[0][1]["next_step"]
 

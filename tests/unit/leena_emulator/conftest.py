@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from local.leena_emulator.messages import Delivery, Reply, Request
+from local.emulation.messages import Delivery, Reply, Request
 from local.leena_emulator.routes import answer
 from local.leena_emulator.settings import EmulatorSettings
 from local.leena_emulator.state import EmulatorState

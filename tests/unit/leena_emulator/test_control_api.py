@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.leena_emulator.messages import Reply
+from local.emulation.messages import Reply
 
 
 def test_health_is_ok(visitor):

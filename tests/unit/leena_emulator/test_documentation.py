@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from local.emulation.faults import FaultKind
 from local.leena_emulator.__main__ import _parser
-from local.leena_emulator.faults import FaultKind
+from local.leena_emulator.faults import LeenaFaultKind
 from local.leena_emulator.routes import ROUTES
 from local.leena_emulator.scenarios import READY_AOPS
 
@@ -29,7 +30,7 @@ def test_fault_kinds():
     section = PAGE.split("## Faults")[1].split("## Control")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    assert documented == {kind.value for kind in FaultKind}
+    assert documented == {kind.value for kind in (*FaultKind, *LeenaFaultKind)}
 
 
 def test_options():

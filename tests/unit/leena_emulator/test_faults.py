@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.leena_emulator.faults import FaultKind
-from local.leena_emulator.messages import Delivery, Hangup, Reply, Reset, Silence
+from local.emulation.faults import FaultKind
+from local.emulation.messages import Delivery, Hangup, Reply, Reset, Silence
+from local.leena_emulator.faults import LeenaFaultKind
 from tests.unit.leena_emulator.conftest import Client
 
 EXECUTE = "/api/v1/external/aop/execute"
@@ -236,11 +237,11 @@ def test_a_wrong_rule_is_400_names_the_field_and_adds_nothing(client, rules, fie
     assert client.call("GET", "/_emulator/faults").json()["rules"] == []
 
 
-@pytest.mark.parametrize("kind", FaultKind)
+@pytest.mark.parametrize("kind", [*FaultKind, *LeenaFaultKind])
 @pytest.mark.parametrize("operation", ["token", "execute", "status"])
 def test_every_kind_strikes_every_operation(client, kind, operation):
     item = client.start("never_ends")
-    if kind is FaultKind.NULL_RUN_ID and operation != "execute":
+    if kind is LeenaFaultKind.NULL_RUN_ID and operation != "execute":
         return
     extra = {"status": 503} if kind is FaultKind.STATUS else {}
     script(client, {"operation": operation, "kind": kind, "times": 1, **extra})

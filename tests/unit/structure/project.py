@@ -31,6 +31,24 @@ API_FUNCTIONS = ("accept_event", "hooks_api", "operator_api")
 WORKERS = tuple(name for name in FUNCTION_NAMES if name not in API_FUNCTIONS)
 
 
+BUILD_SETTINGS = {
+    "TABLE_NAME": "table",
+    "EVENT_BUS_NAME": "bus",
+    "SECRET_PREFIX": "agentruns/stack",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:activity",
+    "OPERATOR_KEY_SECRET_ARN": "arn",
+    "EVENT_TENANT": "default",
+    "HOOK_SECRET_ARN": "arn",
+    "HOOK_BASE_URL": "https://hooks.example/hooks",
+    "ALLOW_PRIVATE_NETWORKS": "false",
+    "POLL_FLOOR_SECONDS": "5",
+    "POLL_CAP_SECONDS": "60",
+    "PAUSED_POLL_FLOOR_SECONDS": "60",
+    "PAUSED_POLL_CAP_SECONDS": "900",
+}
+"""What the use case of any function can be built with."""
+
+
 class _TemplateLoader(yaml.SafeLoader):
     """Knows CloudFormation's short tags: `!Ref X` is read as `{"Ref": "X"}`."""
 
@@ -146,6 +164,7 @@ def handler(function: str) -> ModuleType:
     return module
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Every module of the first-party package by its dotted name."""
     found = {}
@@ -155,6 +174,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """The modules a file imports, anywhere in it but under TYPE_CHECKING; `from a import b` is
     `a.b`."""
@@ -193,7 +213,30 @@ def tracked_files() -> tuple[Path, ...]:
 
 def modules_after_import(statement: str) -> set[str]:
     """The modules a fresh interpreter has after the statement, with the layers on its path."""
-    program = f"import sys; sys.path[:0] = {[str(LAYER)]!r}; {statement}; print(*sys.modules)"
+    (found,) = _modules_after(statement)
+    return found
+
+
+@functools.cache
+def modules_of_worker(function: str) -> tuple[set[str], set[str]]:
+    """Those of a fresh interpreter that has imported the function's handler as Lambda does, and
+    those it has once the use case is built too and an invocation has begun."""
+    path = str(FUNCTIONS / function / "app.py")
+    imported, built = _modules_after(
+        f"import importlib.util as i; s = i.spec_from_file_location('app', {path!r}); "
+        "m = i.module_from_spec(s); s.loader.exec_module(m)",
+        f"import os; os.environ.update({BUILD_SETTINGS!r}); "
+        "from agentruns import telemetry, wiring; "
+        f"wiring.{function}(); telemetry.begin_invocation(None)",
+    )
+    return imported, built
+
+
+def _modules_after(*statements: str) -> list[set[str]]:
+    """After each of them, in one interpreter: one line of its output each."""
+    program = f"import sys; sys.path[:0] = {[str(LAYER)]!r}"
+    for statement in statements:
+        program += f"; {statement}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         check=True,
@@ -201,4 +244,4 @@ def modules_after_import(statement: str) -> set[str]:
         text=True,
         env={"AWS_EC2_METADATA_DISABLED": "true", "POWERTOOLS_METRICS_DISABLED": "true"},
     )
-    return set(done.stdout.split())
+    return [set(line.split()) for line in done.stdout.splitlines()]

@@ -12,12 +12,13 @@ from tests.unit.structure.project import (
     imports,
     modules,
     modules_after_import,
+    modules_of_worker,
 )
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("durations", "error_names", "errors", "gate", "ids", "learned_plan", "model", "polling"),
-    *("ports", "providers", "refusals", "secret", "statuses", "steps"),
+    *("budget", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
+    *("polling", "ports", "providers", "refusals", "secret", "statuses", "steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -95,6 +96,8 @@ def test_use_cases_know_no_technology():
         "agents",
         "aop",
         "api_keys",
+        "budgeting",
+        "budgeting_leap",
         "checking",
         "connection_checks",
         "connections",
@@ -107,7 +110,9 @@ def test_use_cases_know_no_technology():
         "hooks",
         "learning",
         "lifecycle",
+        "look_marks",
         "operator_keys",
+        "parking",
         "publishing",
         "redriving",
         "resolving",
@@ -154,46 +159,16 @@ def test_only_handlers_import_wiring():
 
 
 @pytest.mark.parametrize("function", FUNCTION_NAMES)
-def test_a_handler_starts_without_what_it_does_not_need(function):
-    loaded = modules_after_import(
-        f"import importlib.util as i; s = i.spec_from_file_location('app', "
-        f"{str(FUNCTIONS / function / 'app.py')!r}); m = i.module_from_spec(s); "
-        "s.loader.exec_module(m)"
-    )
+def test_a_function_starts_and_is_built_without_what_it_does_not_need(function):
+    imported, built = modules_of_worker(function)
 
     forbidden = NEVER_IN_A_WORKER if function in WORKERS else NEVER_IN_A_LAMBDA
-    assert {name.split(".")[0] for name in loaded} & forbidden == set()
-    assert loaded & NOT_BEFORE_IT_IS_USED == set()
-
-
-@pytest.mark.parametrize("function", WORKERS)
-def test_a_worker_is_built_without_what_it_does_not_need(function):
-    settings = ", ".join(
-        f"{name}='1'"
-        for name in (
-            "TABLE_NAME",
-            "EVENT_BUS_NAME",
-            "SECRET_PREFIX",
-            "STATE_MACHINE_ARN",
-            "EVENT_TENANT",
-            "HOOK_SECRET_ARN",
-            "HOOK_BASE_URL",
-            "ALLOW_PRIVATE_NETWORKS",
-            "POLL_FLOOR_SECONDS",
-            "POLL_CAP_SECONDS",
-            "PAUSED_POLL_FLOOR_SECONDS",
-            "PAUSED_POLL_CAP_SECONDS",
-        )
-    )
-
-    loaded = modules_after_import(
-        f"import os; os.environ.update({settings}); "
-        f"from agentruns import wiring; wiring.{function}()"
-    )
-
-    assert {name.split(".")[0] for name in loaded} & NEVER_IN_A_WORKER == set()
-    calls = {"mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep"}
-    assert ("requests" in loaded) is (function in calls)
+    assert {name.split(".")[0] for name in built} & forbidden == set()
+    assert imported & NOT_BEFORE_IT_IS_USED == set()
+    calls = {
+        *("mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep", "hooks_api"),
+    }
+    assert ("requests" in built) is (function in calls)
 
 
 def test_importing_everything_builds_no_client_and_reads_no_setting():

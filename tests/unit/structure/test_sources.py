@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -27,10 +28,18 @@ VAGUE_NAMES = {
     "util",
     "utils",
 }
-LOCKS = ("requirements.txt", "dev.txt", "ministack.txt", "sam.txt", "uv.txt", "microburst.txt")
+LOCKS = (
+    "requirements.txt",
+    "dev.txt",
+    "ministack.txt",
+    "sam.txt",
+    "uv.txt",
+    "microburst.txt",
+    "leap.txt",
+)
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
 OF_THIS_MACHINE = re.compile(r"/(?:home|root|Users|work)/[\w.]|[A-Z]:\\\\Users")
-REGISTRY = re.compile(r"\b(pypi|pythonhosted)\.(org|dev)\b|--(extra-)?index-url")
+REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs)\.(org|dev|com)\b|--(extra-)?index-url")
 THIS_FILE = Path(__file__).relative_to(ROOT).as_posix()
 COMMANDS_OF_UV = ("requirements/compile.sh",)  # it says --no-emit-index-url
 SKIPPED = re.compile(r"pytest\.mark\.(skip|xfail)|pytest\.skip\(|unittest\.skip")
@@ -131,11 +140,20 @@ def test_nothing_names_this_machine_or_a_package_registry():
 def test_locks_are_hashed():
     locks = [path for path in tracked_files() if path.name in LOCKS]
 
-    assert len(locks) >= 6
+    assert len(locks) >= 7
     for path in locks:
         pins = re.findall(r"^[\w.\[\]-]+==", path.read_text(), re.MULTILINE)
         assert pins, path
         assert path.read_text().count("--hash=sha256:") >= len(pins), path
+
+
+def test_the_lock_of_node_is_hashed_and_names_no_registry():
+    lock = json.loads((ROOT / "requirements" / "leap_clients" / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+
+    assert packages
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
 def test_no_handler_or_use_case_prints():

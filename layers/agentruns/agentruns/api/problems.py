@@ -25,6 +25,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConnectionClosed: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RequestBudgetSpent: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UpstreamUnreadable: HTTPStatus.BAD_GATEWAY,
     errors.MintInProgress: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -20,6 +20,7 @@ from agentruns.connections import (
     ValidateBaseUrl,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.ports import (
     ActivityStore,
@@ -62,6 +63,7 @@ class ApiServices:
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
     activities: ActivityStore
+    count_looks: CountLooks
 
 
 def services_over(
@@ -83,6 +85,7 @@ def services_over(
     endpoints_for: EndpointsFor,
     leap_url: str,
     validate_base_url: ValidateBaseUrl,
+    count_looks: CountLooks,
     clock: Clock,
     policy: PollPolicy,
 ) -> ApiServices:
@@ -139,6 +142,7 @@ def services_over(
             activities=activities,
             executions=executions,
             admit_activities=admit_activities,
+            count_looks=count_looks,
             clock=clock,
         ),
         resolve_run=ResolveRun(
@@ -149,4 +153,5 @@ def services_over(
             activities=activities, redrive_activity=redrive_activity
         ),
         activities=activities,
+        count_looks=count_looks,
     )

@@ -45,6 +45,7 @@ from agentruns.store.items import (
 from agentruns.store.slots import enter_queue, move, read_slots
 from agentruns.store.table import ABSENT, Condition, Delete, DynamoDbTable, Put, at_version
 from agentruns.store.values import Row, read_time, to_item, write_time
+from agentruns.store.watches import read_watch
 
 MAX_LISTING_QUERIES = 5
 FILTERED_PAGE_SIZE = 100
@@ -180,6 +181,7 @@ def _read_due_run(row: Row) -> DueRun:
         activity_id=row["activity_id"],
         run_id=row["run_id"],
         due_at=read_time(row["due_at"]),
+        watch=read_watch(row["watch"]) if "watch" in row else None,
     )
 
 

@@ -53,6 +53,7 @@ def _row(connection: Connection) -> Row:
         **_provider_attributes(connection),
         "api_url": connection.api_url,
         "max_concurrent_runs": connection.limits.max_concurrent_runs,
+        "requests_per_minute": connection.limits.requests_per_minute,
         "created_at": write_time(connection.created_at),
         "updated_at": write_time(connection.updated_at),
     }
@@ -70,7 +71,10 @@ def _connection(row: Row) -> Connection:
         "tenant": row["tenant"],
         "name": row["name"],
         "api_url": row["api_url"],
-        "limits": ConnectionLimits(max_concurrent_runs=row.get("max_concurrent_runs")),
+        "limits": ConnectionLimits(
+            max_concurrent_runs=row.get("max_concurrent_runs"),
+            requests_per_minute=row.get("requests_per_minute"),
+        ),
         "created_at": read_time(row["created_at"]),
         "updated_at": read_time(row["updated_at"]),
     }

@@ -38,6 +38,7 @@ from agentruns.store.values import (
     write_optional_time,
     write_time,
 )
+from agentruns.store.watches import read_watch, write_watch
 
 
 def activity_row(activity: Activity) -> Row:
@@ -152,6 +153,7 @@ def run_row(run: Run) -> Row:
         "last_problem": _write_problem(run.last_problem),
         "callback_token": run.callback_token,
         "due_at": write_optional_time(run.due_at),
+        "watch": write_watch(run.watch) if run.watch and run.is_watched else None,
         "ended_at": write_optional_time(run.ended_at),
         "error": _write_problem(run.error),
         "output": None if run.output is None else write_json(run.output),
@@ -188,6 +190,7 @@ def read_run(row: Row) -> Run:
         last_problem=_read_problem(row.get("last_problem")),
         callback_token=row.get("callback_token"),
         due_at=read_optional_time(row.get("due_at")),
+        watch=read_watch(row["watch"]) if "watch" in row else None,
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
         output=None if output is None else read_json(output),

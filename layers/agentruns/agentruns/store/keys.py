@@ -15,6 +15,8 @@
     GATE#<tenant>#<connection>       <door>           whether it may be called now; TTL
     SLOTS#<tenant>#<connection>      SLOT#<number>    who has it
                                      WAIT#<rank>      an activity that waits for one
+    LOOKS                            <tenant>#<connection>
+                                                      until when parked runs are looked at; TTL
 
 Reading an activity is one query from META to RUN#~, which leaves out INPUT and EVT#.
 """
@@ -34,6 +36,8 @@ SLOT_PREFIX = "SLOT#"
 WAITING_PREFIX = "WAIT#"
 MAX_SEQUENCE = 9_999_999_999
 DUE_SHARDS = 4
+
+LOOK_MARKS = "LOOKS"
 
 LISTING = "listing"
 DUE = "due"
@@ -94,6 +98,14 @@ def slot_sort_key(slot: int) -> str:
 def waiting_sort_key(is_high: bool, created_at: datetime, activity_id: str) -> str:
     """In the order in which they are admitted."""
     return f"{WAITING_PREFIX}{0 if is_high else 1}#{write_time(created_at)}#{activity_id}"
+
+
+def look_mark_sort_key(tenant: str, connection: str) -> str:
+    return f"{tenant}#{connection}"
+
+
+def budget_key(tenant: str, connection: str) -> str:
+    return f"BUDGET#{tenant}#{connection}"
 
 
 def activities_listing(tenant: str) -> str:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from agentruns.ports import (
         ActivityStore,
         AgentStore,
+        BudgetStore,
         ConnectionStore,
         DurationStore,
         GateStore,
         LeaseStore,
+        LookMarkStore,
         OperatorKeyStore,
         ScheduleStore,
     )
@@ -76,3 +78,15 @@ class DynamoDbStores:
         from agentruns.store.gates import DynamoDbGateStore
 
         return DynamoDbGateStore(self._table)
+
+    @cached_property
+    def budgets(self) -> BudgetStore:
+        from agentruns.store.budgets import DynamoDbBudgetStore
+
+        return DynamoDbBudgetStore(self._table)
+
+    @cached_property
+    def look_marks(self) -> LookMarkStore:
+        from agentruns.store.look_marks import DynamoDbLookMarkStore
+
+        return DynamoDbLookMarkStore(self._table)

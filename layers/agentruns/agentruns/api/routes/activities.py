@@ -89,7 +89,7 @@ def activity_routes(services: ApiServices) -> Router:
         tenant = tenant_of(router, Scope.READ)
         record = services.activities.read(tenant, require_activity_id(activity_id))
         told = services.activities.read_input(tenant, activity_id)
-        return ActivityAnswer.of_record(record, told)
+        return ActivityAnswer.of_record(services.count_looks.with_next(record), told)
 
     @router.post("/activities/<activity_id>/cancel", summary="Cancel an activity", tags=_TAGS)
     def cancel_activity(activity_id: str, body: CancelBody | None = None) -> CancelledAnswer:

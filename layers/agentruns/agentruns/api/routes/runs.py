@@ -37,7 +37,7 @@ def run_routes(services: ApiServices) -> Router:
 
     @router.get("/runs/<run_id>", summary="Read a run", tags=_TAGS)
     def get_run(run_id: str) -> RunAnswer:
-        record = _read_record(services.activities, tenant_of(router, Scope.READ), run_id)
+        record = _read_record(services, tenant_of(router, Scope.READ), run_id)
         return RunAnswer.of(record.activity, record.run(run_id))
 
     @router.get(
@@ -64,7 +64,7 @@ def run_routes(services: ApiServices) -> Router:
         ] = None,
     ) -> Response[Any]:
         tenant = tenant_of(router, Scope.READ)
-        run = _read_record(services.activities, tenant, run_id).run(run_id)
+        run = _read_record(services, tenant, run_id).run(run_id)
         if sse.accepts_event_stream(accept):
             start = after if last_event_id is None else last_event_id
             events, _ = _events_of(services.activities, run, start, STREAM_EVENTS_LIMIT)
@@ -91,10 +91,12 @@ def run_routes(services: ApiServices) -> Router:
     return router
 
 
-def _read_record(activities: ActivityStore, tenant: str, run_id: str) -> ActivityRecord:
+def _read_record(services: ApiServices, tenant: str, run_id: str) -> ActivityRecord:
     """The activity of a run. RunNotFound, also where the activity is another tenant's."""
     try:
-        record = activities.read(tenant, activity_id_of(run_id))
+        record = services.count_looks.with_next(
+            services.activities.read(tenant, activity_id_of(run_id))
+        )
         record.run(run_id)
         return record
     except ActivityNotFound as error:

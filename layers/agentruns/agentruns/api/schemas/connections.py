@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, RootModel, SecretStr
 from pydantic_core import PydanticCustomError
 
 from agentruns.api.schemas.fields import Answer, Body, Moment, Name
+from agentruns.budget import MOST_REQUESTS_PER_MINUTE
 from agentruns.connection_checks import ConnectionCheck
 from agentruns.connections import Access, LeapAccess, LeenaAccess
 from agentruns.providers import (
@@ -39,6 +40,15 @@ _MaxConcurrentRuns = Annotated[
         le=1000,
         description="How many activities may be under way at once; the others wait, `queued`.",
         examples=[20],
+    ),
+]
+_RequestsPerMinute = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MOST_REQUESTS_PER_MINUTE,
+        description="How many starts and looks may be sent in any 60 s; what is more waits.",
+        examples=[600],
     ),
 ]
 _Url = Annotated[str, Field(min_length=1, max_length=2048)]
@@ -117,15 +127,20 @@ class LimitsBody(Body):
     """All limits of the connection: one that is absent or null is lifted."""
 
     max_concurrent_runs: _MaxConcurrentRuns | None = None
+    requests_per_minute: _RequestsPerMinute | None = None
 
     def limits(self) -> ConnectionLimits:
-        return ConnectionLimits(max_concurrent_runs=self.max_concurrent_runs)
+        return ConnectionLimits(
+            max_concurrent_runs=self.max_concurrent_runs,
+            requests_per_minute=self.requests_per_minute,
+        )
 
 
 class LimitsAnswer(Answer):
     """Null: not limited."""
 
     max_concurrent_runs: _MaxConcurrentRuns | None
+    requests_per_minute: _RequestsPerMinute | None
 
 
 class BaseUrlsAnswer(Answer):
@@ -163,7 +178,10 @@ def answer_connection(
 ) -> LeenaConnectionAnswer | LeapConnectionAnswer:
     shared: dict[str, Any] = {
         "name": connection.name,
-        "limits": LimitsAnswer(max_concurrent_runs=connection.limits.max_concurrent_runs),
+        "limits": LimitsAnswer(
+            max_concurrent_runs=connection.limits.max_concurrent_runs,
+            requests_per_minute=connection.limits.requests_per_minute,
+        ),
         "created_at": connection.created_at,
         "updated_at": connection.updated_at,
     }

@@ -9,13 +9,14 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from local.leena_emulator.errors import RequestRefused
-from local.leena_emulator.messages import (
+from local.emulation.errors import RequestRefused
+from local.emulation.messages import (
     MAXIMUM_BODY_BYTES,
     Delivery,
     Hangup,
@@ -27,8 +28,6 @@ from local.leena_emulator.messages import (
     json_reply,
     refusal_reply,
 )
-from local.leena_emulator.routes import answer
-from local.leena_emulator.state import EmulatorState
 
 _IDLE_CONNECTION_SECONDS = 300.0
 _MAXIMUM_DRAINED_BYTES = 64 * 1024 * 1024
@@ -36,14 +35,22 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class EmulatorServer(ThreadingHTTPServer):
-    """Serves one `EmulatorState` until `stop`."""
+    """Serves what `answer` gives until `stop`; `service_name` is its Server header."""
 
     daemon_threads = True
     request_queue_size = 1024
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], state: EmulatorState, *, verbose: bool) -> None:
-        self.state = state
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[Request], Delivery],
+        *,
+        service_name: str,
+        verbose: bool,
+    ) -> None:
+        self.answer = answer
+        self.service_name = service_name
         self.verbose = verbose
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
@@ -85,8 +92,6 @@ class EmulatorServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "leena-emulator"
-    sys_version = ""
     disable_nagle_algorithm = True
     timeout = _IDLE_CONNECTION_SECONDS
 
@@ -97,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._deliver(refusal_reply(refusal))
             return
-        self._deliver(answer(self._emulator.state, request))
+        self._deliver(self._emulator.answer(request))
 
     # The base class calls a method named after the HTTP verb.
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815
@@ -175,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, status: int, length: int, content_type: str, headers: Any) -> bytes:
         phrase = self.responses[status][0] if status in self.responses else "Scripted"
         fields = {
-            "Server": self.server_version,
+            "Server": self._emulator.service_name,
             "Date": self.date_time_string(),
             "Content-Type": content_type,
             "Content-Length": str(length),

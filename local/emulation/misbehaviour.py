@@ -9,12 +9,12 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from local.leena_emulator.faults import DueFault, FaultKind, FaultRule
-from local.leena_emulator.messages import (
+from local.emulation.faults import DueFault, FaultKind, FaultRule, FaultScript
+from local.emulation.messages import (
     Delivery,
     Hangup,
     Reply,
@@ -23,28 +23,35 @@ from local.leena_emulator.messages import (
     StreamedReply,
     json_reply,
 )
-from local.leena_emulator.state import EmulatorState
 
 REDIRECT_TARGET = "/_emulator/redirect-target"
+Bender = Callable[[FaultRule, Reply], Delivery]
+"""Makes of a proper answer what a client gets instead."""
+
 _PIECE_BYTES = 64 * 1024
 _GATEWAY_PAGE = b"<!DOCTYPE html><html><body><h1>Gateway notice</h1></body></html>"
 _EXTRA_FIELDS = {"schema_version": 7, "links": {"self": "/somewhere"}, "labels": ["new", None]}
 _OWN_MESSAGES = {429: "Too many requests", 503: "Service unavailable", 504: "Gateway timeout"}
 
 
-def misbehave(due: DueFault, handle: Callable[[], Reply], state: EmulatorState) -> Delivery:
-    """`handle` is the proper treatment; it is called once or, for an early fault, not at all."""
+def misbehave(
+    due: DueFault,
+    handle: Callable[[], Reply],
+    faults: FaultScript,
+    own_benders: Mapping[str, Bender] | None = None,
+) -> Delivery:
+    """`handle` is the proper treatment; it is called once or, for an early fault, not at all.
+
+    `own_benders`: what the kinds of one emulator alone make of an answer.
+    """
     rule = due.rule
-    if rule.kind is FaultKind.REVOKE_TOKEN:
-        state.tokens.revoke_all()
-        return handle()
     if not rule.accept:
         return _without_answer(rule)
     reply = handle()
-    if reply.status != 200:
-        state.faults.give_back(due)
+    if not 200 <= reply.status <= 299:
+        faults.give_back(due)
         return reply
-    bend = _BENDERS.get(rule.kind)
+    bend = {**_BENDERS, **(own_benders or {})}.get(rule.kind)
     return bend(rule, reply) if bend else _without_answer(rule)
 
 
@@ -97,10 +104,6 @@ def _add_fields(_rule: FaultRule, reply: Reply) -> Delivery:
     return json_reply(reply.status, {**reply.json(), **_EXTRA_FIELDS})
 
 
-def _take_run_id(_rule: FaultRule, reply: Reply) -> Delivery:
-    return json_reply(reply.status, {**reply.json(), "run_id": None})
-
-
 def _drip(rule: FaultRule, reply: Reply) -> Delivery:
     pieces = [reply.body[index : index + 1] for index in range(len(reply.body))]
     return StreamedReply(
@@ -142,12 +145,11 @@ def _repeat(byte: bytes, count: int) -> Iterable[bytes]:
     yield byte * (count % _PIECE_BYTES)
 
 
-_BENDERS: dict[FaultKind, Callable[[FaultRule, Reply], Delivery]] = {
+_BENDERS: Mapping[str, Bender] = {
     FaultKind.DELAY: _delay,
     FaultKind.BROKEN_JSON: _break_json,
     FaultKind.WRONG_TYPES: _change_types,
     FaultKind.EXTRA_FIELDS: _add_fields,
-    FaultKind.NULL_RUN_ID: _take_run_id,
     FaultKind.SLOW_DRIP: _drip,
     FaultKind.HUGE: _bloat,
     FaultKind.GZIP_BOMB: _pack_bomb,

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.leena_emulator.errors import InvalidField
+from local.emulation.errors import InvalidField
 
 
 class Fields:

@@ -1,4 +1,4 @@
-"""What goes in and out of the emulator, apart from sockets.
+"""What goes in and out of an emulator, apart from sockets.
 
 A `Delivery` is everything that can happen to a request: a proper `Reply`, or one of the ways in
 which a network or a gateway misbehaves. Reading and writing sockets is `http_server`.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.leena_emulator.errors import InvalidField, InvalidRequestBody, RequestRefused
+from local.emulation.errors import InvalidField, InvalidRequestBody, RequestRefused
 
 MAXIMUM_BODY_BYTES = 1024 * 1024
 
