@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentruns.errors import CredentialsRejected, TokenRejected
-from agentruns.gating import ConnectionGate, GatedLeenaApi
+from agentruns.gated_leena import GatedLeenaApi
+from agentruns.gating import ConnectionGate
 from agentruns.model import Connection, LeenaCredentials
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
 from agentruns.secret import Secret

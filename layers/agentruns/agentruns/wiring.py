@@ -57,13 +57,12 @@ def open_run() -> OpenRun:
 def mint_token() -> MintToken:
     from agentruns.aop import MintToken
 
-    settings = Settings.load(*LEENA_SETTINGS)
     return MintToken(
         activities=_activities(),
         connections=_connections(),
         tokens=_tokens(),
         clock=now,
-        policy=settings.poll_policy,
+        policy=Settings.load(*LEENA_SETTINGS).poll_policy,
     )
 
 
@@ -303,12 +302,13 @@ def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi
 @functools.cache
 def _gated_leena_api() -> ports.LeenaApi:
     from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-    from agentruns.gating import ConnectionGate, GatedLeenaApi
+    from agentruns.gated_leena import GatedLeenaApi
+    from agentruns.gating import ConnectionGate
     from agentruns.store.budgets import DynamoDbBudgetStore
 
     budget = RequestBudget(budgets=DynamoDbBudgetStore(_table()), clock=now)
-    budgeted = BudgetedLeenaApi(leena_api(), budget)
-    return GatedLeenaApi(budgeted, ConnectionGate(gates=_gates(), clock=now), now)
+    gate = ConnectionGate(gates=_gates(), clock=now)
+    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
 
 
 @functools.cache

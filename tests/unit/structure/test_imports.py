@@ -98,6 +98,7 @@ def test_use_cases_know_no_technology():
         "budgeting",
         "connections",
         "fair_queue",
+        "gated_leena",
         "gating",
         "learning",
         "lifecycle",
