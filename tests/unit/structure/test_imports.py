@@ -100,6 +100,7 @@ def test_use_cases_know_no_technology():
         "fair_queue",
         "gated_leena",
         "gating",
+        "idempotency",
         "learning",
         "lifecycle",
         "look_marks",
