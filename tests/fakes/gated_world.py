@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from agentruns.gating import ConnectionGate, GatedLeenaApi
+from agentruns.gated_leena import GatedLeenaApi
+from agentruns.gating import ConnectionGate
 from agentruns.ports import AopAccepted, AopObservation, MintedToken
 from agentruns.providers import (
     LeenaConnection,

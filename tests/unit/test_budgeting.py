@@ -26,7 +26,8 @@ from agentruns.errors import (
     UpstreamUnavailable,
 )
 from agentruns.gate import Door
-from agentruns.gating import ConnectionGate, GatedLeenaApi
+from agentruns.gated_leena import GatedLeenaApi
+from agentruns.gating import ConnectionGate
 from agentruns.ports import BudgetStore
 from agentruns.providers import (
     ConnectionLimits,

@@ -110,12 +110,52 @@ def test_of_two_requests_to_wait_the_longer_counts():
 
 
 def test_a_refusal_counts_for_a_minute_and_for_the_credentials_that_were_refused():
-    refusal = Refusal(until=after(60), connection_updated_at=NOON, status=401, detail="no")
-    state = gate.refused(OPEN, refusal)
-    assert refusal == state.refusal_of(NOON, after(59))
+    state = refused_at(0, 0)
+    assert Refusal(
+        until=after(60), connection_updated_at=NOON, status=401, detail="no"
+    ) == state.refusal_of(NOON, after(59))
     assert state.refusal_of(NOON, after(60)) is None
     assert state.refusal_of(after(1), after(2)) is None, "stored anew: new credentials"
     assert Entry.OPEN is state.entry(NOON), "it closes minting, and not by waiting"
+
+
+def refused_at(*seconds: float, state: GateState = OPEN, status: int | None = 401) -> GateState:
+    for each in seconds:
+        state = gate.refused(
+            state, after(each), connection_updated_at=NOON, status=status, detail="no"
+        )
+    return state
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_closed"),
+    [
+        ([0], False),  # a moment's, perhaps
+        ([0, 60], True),
+        ([0, 61], False),
+        ([0, 0, 60], True),  # at once again, once its minute is over
+        ([0, 0, 121], False),
+    ],
+)
+def test_two_refusals_in_a_row_close(seconds, is_closed):
+    last = seconds[-1]
+    refusal = refused_at(*seconds).refusal_of(NOON, after(last))
+    assert is_closed == (refusal is not None)
+
+
+def test_refusals_of_other_credentials_are_not_in_a_row():
+    state = gate.refused(
+        refused_at(0), after(1), connection_updated_at=after(1), status=401, detail="no"
+    )
+    assert state.refusal_of(after(1), after(1)) is None
+
+
+@pytest.mark.parametrize(("status", "by_token_endpoint"), [(401, True), (None, False)])
+def test_what_is_taken_again_ends_the_row(status, by_token_endpoint):
+    state = refused_at(0, status=status)
+    assert gate.taken(state, by_token_endpoint=by_token_endpoint).refusal is None
+    assert state is gate.taken(state, by_token_endpoint=not by_token_endpoint)
+    assert OPEN is gate.taken(OPEN, by_token_endpoint=by_token_endpoint)
 
 
 def test_an_answer_changes_nothing_on_a_healthy_gate():

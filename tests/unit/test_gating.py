@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from agentruns import gate
 from agentruns.errors import ConnectionClosed, StartUnknown, UpstreamUnavailable
 from agentruns.gate import Door
-from agentruns.gating import REMEMBERED_SECONDS, ConnectionGate, GatedLeenaApi
+from agentruns.gated_leena import GatedLeenaApi
+from agentruns.gating import REMEMBERED_SECONDS, ConnectionGate
 from agentruns.providers import LeenaCredentials
 from agentruns.refusals import AopItemNotFound, CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
@@ -189,15 +191,36 @@ def test_the_token_endpoint_has_a_gate_of_its_own(gated):
 
 
 def test_refused_credentials_are_not_tried_again_for_a_minute(gated):
-    gated.leena.on_mint(*[CredentialsRejected("hr", 401, "invalid_client")] * 2)
-    for api in (gated.api, gated.another(), gated.another()):
+    gated.leena.on_mint(*[CredentialsRejected("hr", 401, "invalid_client")] * 3)
+    for api in (gated.api, gated.another(), gated.another(), gated.api):
         with pytest.raises(CredentialsRejected, match=r"answered 401 \(invalid_client\)"):
             api.mint(CONNECTION, CREDENTIALS)
-    assert 1 == len(gated.leena.mints)
+    assert 2 == len(gated.leena.mints), "the first may have been a moment's"
     gated.clock.advance(gate.REFUSED_SECONDS)
-    with pytest.raises(CredentialsRejected):
-        gated.api.mint(CONNECTION, CREDENTIALS)
-    assert 2 == len(gated.leena.mints)
+    for api in (gated.api, gated.another()):
+        with pytest.raises(CredentialsRejected):
+            api.mint(CONNECTION, CREDENTIALS)
+    assert 3 == len(gated.leena.mints)
+
+
+def test_refusals_with_a_mint_between_them_close_nothing(gated):
+    refusal = CredentialsRejected("hr", 401, "a moment's")
+    for _ in range(5):
+        gated.leena.on_mint(refusal)
+        with pytest.raises(CredentialsRejected):
+            gated.api.mint(CONNECTION, CREDENTIALS)
+        gated.another().mint(CONNECTION, CREDENTIALS)
+    assert 10 == len(gated.leena.mints)
+
+
+def test_fresh_tokens_refused_with_a_taken_one_between_them_close_nothing(gated):
+    for _ in range(5):
+        for answers in ([TokenRejected("hr")], []):
+            token = gated.api.mint(CONNECTION, CREDENTIALS).access_token
+            gated.leena.on_read_status(*answers)
+            with contextlib.suppress(TokenRejected):
+                gated.look(token=token)
+    assert 10 == len(gated.leena.mints)
 
 
 def test_new_credentials_are_tried_at_once(gated):
@@ -209,13 +232,14 @@ def test_new_credentials_are_tried_at_once(gated):
 
 
 def test_a_fresh_token_that_is_refused_closes_minting(gated):
-    token = gated.api.mint(CONNECTION, CREDENTIALS).access_token
-    gated.leena.on_read_status(TokenRejected("hr"))
-    with pytest.raises(TokenRejected):
-        gated.look(token=token)
+    for _ in range(2):
+        token = gated.api.mint(CONNECTION, CREDENTIALS).access_token
+        gated.leena.on_read_status(TokenRejected("hr"))
+        with pytest.raises(TokenRejected):
+            gated.look(token=token)
     with pytest.raises(TokenRejected):
         gated.another().mint(CONNECTION, CREDENTIALS)
-    assert 1 == len(gated.leena.mints)
+    assert 2 == len(gated.leena.mints)
 
 
 @pytest.mark.parametrize("ends", ["taken before", "outlived"])
@@ -248,7 +272,7 @@ def test_a_gate_that_cannot_be_reached_closes_nothing_and_breaks_nothing(gated, 
 
 def test_each_closing_is_counted_once_with_its_reason(gated, counted):
     gated.trip()
-    gated.leena.on_mint(CredentialsRejected("hr", 401, "no"))
+    gated.leena.on_mint(*[CredentialsRejected("hr", 401, "no")] * 2)
     for _ in range(3):
         with pytest.raises(CredentialsRejected):
             gated.api.mint(CONNECTION, CREDENTIALS)

@@ -50,7 +50,7 @@ def test_they_run_one_after_the_other_by_priority_and_are_parked_meanwhile(
             assert ended_at <= started_at
         for each in records.values():
             execution = deployment.execution(deployment.execution_arn(each.activity.activity_id))
-            parked = ["OpenRun", "ChooseNextStep", "ParkRun", "ChooseNextStep", "ChooseAdapter"]
+            parked = ["OpenRun", "ChooseNextStep", "ParkRun", "ChooseNextStep", "MintToken"]
             assert parked == execution.states[:5]
         assert "0 of 1 taken; 0 waiting" in check_of(deployment)
 

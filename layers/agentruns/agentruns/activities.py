@@ -7,10 +7,8 @@ execution does with it (`runs`, `aop`).
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agentruns import lifecycle
@@ -28,6 +26,7 @@ from agentruns.errors import (
     RequestInFlight,
     StoreConflict,
 )
+from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import execution_name, new_activity_id, run_id_for
 from agentruns.model import (
     Activity,
@@ -46,8 +45,6 @@ from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, E
 from agentruns.providers import LEAP, Connection
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import transact
-
-IDEMPOTENCY_LIFE = timedelta(hours=24)
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +85,7 @@ class AcceptActivity:
         """
         now = self.clock()
         scope = f"{tenant}#{trigger.value}"
-        body_sha256 = _body_sha256(request)
+        body_sha256 = body_sha256_of(request)
         if idempotency_key is not None:
             earlier = self.activities.find_idempotency(scope, idempotency_key, now)
             if earlier is not None:
@@ -101,7 +98,7 @@ class AcceptActivity:
                 ActivityInput(message=request.message, context=request.context),
                 run,
                 (lifecycle.opened(activity, run),),
-                _idempotency(scope, idempotency_key, body_sha256, activity, now),
+                idempotency_of(scope, idempotency_key, body_sha256, activity.activity_id, now),
             )
         except StoreConflict as conflict:
             if idempotency_key is None:
@@ -226,20 +223,6 @@ def start_execution(executions: Executions, activity: Activity) -> str | None:
         return None
 
 
-def _idempotency(
-    scope: str, key: str | None, body_sha256: str, activity: Activity, now: datetime
-) -> Idempotency | None:
-    if key is None:
-        return None
-    return Idempotency(
-        scope=scope,
-        key=key,
-        body_sha256=body_sha256,
-        activity_id=activity.activity_id,
-        expires_at=now + IDEMPOTENCY_LIFE,
-    )
-
-
 def repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
     """What the first request with this key was answered. IdempotencyKeyReused for another body."""
     if earlier.body_sha256 != body_sha256:
@@ -249,15 +232,6 @@ def repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
         run_id=run_id_for(earlier.activity_id, 1),
         repeated=True,
     )
-
-
-def _body_sha256(request: ActivityRequest) -> str:
-    """Of what the request says and no more: a field that a later version adds, left at its default,
-    must not make a repeated body another."""
-    unsaid = asdict(type(request)())
-    said = {name: value for name, value in asdict(request).items() if value != unsaid.get(name)}
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _what_the_provider_does(record: ActivityRecord) -> tuple[bool, str]:

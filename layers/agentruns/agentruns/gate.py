@@ -9,8 +9,8 @@ API). A gate is closed for three reasons:
     asked_to_wait   an answer had a Retry-After: nobody calls until then
     unavailable     FAILURES_TO_TRIP times in a row no usable answer: 5 s, doubling to 5 min, and
                     then one probe over all containers; its success opens the gate again
-    refused         (`tokens` only) the credentials, or a token just minted, were refused: that
-                    answer is given again for a minute, without asking
+    refused         (`tokens` only) the credentials, or a token just minted, were refused twice
+                    in a row: that answer is given again for a minute, without asking
 """
 
 from __future__ import annotations
@@ -163,8 +163,37 @@ def unavailable(
     return replace(following, trips=state.trips + 1, tripped_until=tripped_until, probe_until=None)
 
 
-def refused(state: GateState, refusal: Refusal) -> GateState:
+def refused(
+    state: GateState,
+    now: datetime,
+    *,
+    connection_updated_at: datetime,
+    status: int | None,
+    detail: str,
+) -> GateState:
+    """The first refusal is kept and closes nothing: it may have been a moment's. One that comes
+    within a minute of it, or of the end of the closing before, closes for a minute."""
+    before, window = state.refusal, timedelta(seconds=REFUSED_SECONDS)
+    is_first = (
+        before is None
+        or before.connection_updated_at != connection_updated_at
+        or now - before.until > window
+    )
+    refusal = Refusal(
+        until=now if is_first else now + window,
+        connection_updated_at=connection_updated_at,
+        status=status,
+        detail=detail,
+    )
     return replace(state, refusal=refusal)
+
+
+def taken(state: GateState, *, by_token_endpoint: bool) -> GateState:
+    """The credentials, or a token just minted, were taken: what was refused before is over."""
+    refusal = state.refusal
+    if refusal is None or (refusal.status is not None) is not by_token_endpoint:
+        return state
+    return replace(state, refusal=None)
 
 
 def _is_new_streak(state: GateState, now: datetime) -> bool:

@@ -1,8 +1,7 @@
-"""The connection gate around Leena's API: ask before a call, report after it.
+"""A connection's gate as all containers share it: asked before a call, told what came of it.
 
-`GatedLeenaApi` is a `ports.LeenaApi`, so that use cases know nothing of gates: a closed gate is
-`ConnectionClosed`, an `UpstreamUnavailable` with nothing sent. Rules: `gate`. Retries: none; a
-lost race for a gate's row is decided again a few times, then left to the next caller.
+Rules: `gate`. Who asks and tells: `gated_leena`. Retries: none; a lost race for a gate's row is
+decided again a few times, then left to the next caller.
 
 **What it costs.** A healthy connection is read (eventually consistent) once in 3 s per gate and
 process, and never written. So another container learns of a trip within 3 s, and may send until
@@ -14,15 +13,14 @@ A gate never breaks a call: where its row cannot be read or written, calls go on
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agentruns import gate, telemetry
 from agentruns.errors import (
@@ -35,17 +33,8 @@ from agentruns.errors import (
     UpstreamUnreadable,
 )
 from agentruns.gate import ClosedBecause, Door, Entry, GateState, Refusal
-from agentruns.ports import (
-    AopAccepted,
-    AopObservation,
-    Clock,
-    GateStore,
-    LeenaApi,
-    MintedToken,
-)
-from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
-from agentruns.refusals import CredentialsRejected, TokenRejected
-from agentruns.secret import Secret
+from agentruns.ports import Clock, GateStore
+from agentruns.providers import Connection
 
 REMEMBERED_SECONDS = 3.0
 WRITE_ATTEMPTS = 8
@@ -109,11 +98,7 @@ class ConnectionGate:
         return state.refusal_of(connection.updated_at, self._clock())
 
     def answered(self, connection: Connection, door: Door) -> None:
-        with self._lock:
-            remembered = self._memory.get(_key(connection, door))
-        if remembered is not None and gate.answered(remembered.state) == remembered.state:
-            return
-        self._update(connection, door, gate.answered)
+        self._update_if_new(connection, door, gate.answered)
 
     def unavailable(
         self,
@@ -140,13 +125,25 @@ class ConnectionGate:
 
     def refused(self, connection: Connection, status: int | None, detail: str) -> None:
         """The token endpoint refused the credentials (`status`), or the API a token just minted."""
-        refusal = Refusal(
-            until=self._clock() + timedelta(seconds=gate.REFUSED_SECONDS),
-            connection_updated_at=connection.updated_at,
-            status=status,
-            detail=detail[:PROBLEM_LENGTH],
+        self._update(
+            connection,
+            Door.TOKENS,
+            lambda state: gate.refused(
+                state,
+                self._clock(),
+                connection_updated_at=connection.updated_at,
+                status=status,
+                detail=detail[:PROBLEM_LENGTH],
+            ),
         )
-        self._update(connection, Door.TOKENS, lambda state: gate.refused(state, refusal))
+
+    def taken(self, connection: Connection, *, by_token_endpoint: bool) -> None:
+        """The credentials were taken, or by the API a token just minted."""
+        self._update_if_new(
+            connection,
+            Door.TOKENS,
+            lambda state: gate.taken(state, by_token_endpoint=by_token_endpoint),
+        )
 
     def abandoned(self, connection: Connection, door: Door) -> None:
         self._update(connection, door, gate.abandoned)
@@ -236,6 +233,15 @@ class ConnectionGate:
             while len(self._memory) > MEMORY_ENTRIES:
                 self._memory.popitem(last=False)
 
+    def _update_if_new(
+        self, connection: Connection, door: Door, change: Callable[[GateState], GateState]
+    ) -> None:
+        """Nothing is read for what, by memory, changes nothing: so it is on a healthy gate."""
+        with self._lock:
+            remembered = self._memory.get(_key(connection, door))
+        if remembered is None or change(remembered.state) != remembered.state:
+            self._update(connection, door, change)
+
     def _update(
         self, connection: Connection, door: Door, change: Callable[[GateState], GateState]
     ) -> None:
@@ -251,121 +257,19 @@ class ConnectionGate:
                 except StoreConflict:
                     continue
                 self._remember(connection, stored)
-                _tell(connection, state, stored)
+                _tell(connection, state, stored, self._clock())
                 return
         except Exception as exc:  # noqa: BLE001  # as above
             _log_blind(connection, exc)
-
-
-class GatedLeenaApi:
-    """ports.LeenaApi behind the connection's gates. Errors as the port, and ConnectionClosed."""
-
-    def __init__(self, api: LeenaApi, connection_gate: ConnectionGate, clock: Clock) -> None:
-        self._api = api
-        self._gate = connection_gate
-        self._clock = clock
-        self._untried: OrderedDict[str, datetime] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
-        """A refusal of the last minute is given again, with nothing sent."""
-        is_probe = self._gate.enter(connection, Door.TOKENS, fresh=True)
-        refusal = self._gate.refusal(connection)
-        if refusal is not None:
-            if is_probe:
-                self._gate.abandoned(connection, Door.TOKENS)
-            raise _refusal_error(connection, refusal)
-        try:
-            token = self._gate.send(
-                connection,
-                Door.TOKENS,
-                lambda: self._api.mint(connection, credentials),
-                is_probe=is_probe,
-            )
-        except CredentialsRejected as error:
-            self._gate.refused(connection, error.status, error.detail)
-            raise
-        self._remember_untried(token)
-        return token
-
-    def execute(
-        self,
-        connection: LeenaConnection,
-        token: Secret,
-        *,
-        aop_id: str,
-        message_to_start: str,
-        context: Mapping[str, Any],
-    ) -> AopAccepted:
-        return self._call(
-            connection,
-            token,
-            lambda: self._api.execute(
-                connection,
-                token,
-                aop_id=aop_id,
-                message_to_start=message_to_start,
-                context=context,
-            ),
-        )
-
-    def read_status(
-        self, connection: LeenaConnection, token: Secret, aop_item_id: str
-    ) -> AopObservation:
-        return self._call(
-            connection, token, lambda: self._api.read_status(connection, token, aop_item_id)
-        )
-
-    def _call(
-        self, connection: LeenaConnection, token: Secret, send: Callable[[], Answer]
-    ) -> Answer:
-        is_probe = self._gate.enter(connection, Door.CALLS)
-        try:
-            answer = self._gate.send(connection, Door.CALLS, send, is_probe=is_probe)
-        except TokenRejected as error:
-            if self._was_untried(token):
-                self._gate.refused(connection, None, str(error))
-            raise
-        except UpstreamRejected:
-            self._forget_untried(token)
-            raise
-        self._forget_untried(token)
-        return answer
-
-    def _remember_untried(self, token: MintedToken) -> None:
-        """A token that is answered 401 before it was ever taken was refused, not outlived."""
-        expires_at = self._clock() + timedelta(seconds=token.expires_in_seconds)
-        with self._lock:
-            self._untried[_fingerprint(token.access_token)] = expires_at
-            while len(self._untried) > MEMORY_ENTRIES:
-                self._untried.popitem(last=False)
-
-    def _forget_untried(self, token: Secret) -> datetime | None:
-        with self._lock:
-            return self._untried.pop(_fingerprint(token), None)
-
-    def _was_untried(self, token: Secret) -> bool:
-        expires_at = self._forget_untried(token)
-        return expires_at is not None and self._clock() < expires_at
-
-
-def _refusal_error(connection: Connection, refusal: Refusal) -> UpstreamRejected:
-    if refusal.status is None:
-        return TokenRejected(connection.name)
-    return CredentialsRejected(connection.name, refusal.status, refusal.detail)
-
-
-def _fingerprint(token: Secret) -> str:
-    return hashlib.sha256(token.reveal().encode()).hexdigest()
 
 
 def _key(connection: Connection, door: Door) -> _Key:
     return connection.tenant, connection.name, door
 
 
-def _tell(connection: Connection, before: GateState, after: GateState) -> None:
+def _tell(connection: Connection, before: GateState, after: GateState, now: datetime) -> None:
     """Count and log each closing once: by whoever stored it."""
-    reason = _new_reason(before, after)
+    reason = _new_reason(before, after, now)
     extra = {"connection": connection.name, "door": after.door.value}
     if reason is not None:
         telemetry.count("ConnectionClosed", connection=connection.name, reason=reason.value)
@@ -374,10 +278,11 @@ def _tell(connection: Connection, before: GateState, after: GateState) -> None:
         logger.info("connection_opened", extra=extra)
 
 
-def _new_reason(before: GateState, after: GateState) -> ClosedBecause | None:
+def _new_reason(before: GateState, after: GateState, now: datetime) -> ClosedBecause | None:
     if after.trips > before.trips:
         return ClosedBecause.UNAVAILABLE
-    if after.refusal is not None and after.refusal != before.refusal:
+    refusal = after.refusal
+    if refusal is not None and refusal != before.refusal and refusal.until > now:
         return ClosedBecause.REFUSED
     if after.wait_until is not None and after.wait_until != before.wait_until:
         return ClosedBecause.ASKED_TO_WAIT

@@ -8,15 +8,13 @@ runs that a retry policy opens within one activity (`lifecycle`).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from agentruns import lifecycle
-from agentruns.activities import IDEMPOTENCY_LIFE, Accepted, repeat, start_execution
+from agentruns.activities import Accepted, repeat, start_execution
 from agentruns.admission import at_first
 from agentruns.agents import connection_for
 from agentruns.durations import NO_HISTORY
@@ -31,6 +29,7 @@ from agentruns.errors import (
     StoreConflict,
     StoreContention,
 )
+from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import new_activity_id
 from agentruns.model import (
     Activity,
@@ -38,7 +37,6 @@ from agentruns.model import (
     ActivityRecord,
     Change,
     EventType,
-    Idempotency,
     RetryPolicy,
     Run,
     Trigger,
@@ -92,7 +90,7 @@ class RedriveActivity:
         """ActivityNotFound; ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled;
         IdempotencyKeyReused for the same key with another body; StoreContention."""
         scope = f"{tenant}#redrive#{activity_id}"
-        body_sha256 = _body_sha256(redrive)
+        body_sha256 = body_sha256_of(redrive)
         for _ in range(ATTEMPTS):
             now = self.clock()
             if idempotency_key is not None:
@@ -111,7 +109,7 @@ class RedriveActivity:
                     self._input(record, redrive),
                     run,
                     (replace(opened, detail={**opened.detail, **lineage}),),
-                    _idempotency(scope, idempotency_key, body_sha256, successor, now),
+                    idempotency_of(scope, idempotency_key, body_sha256, successor.activity_id, now),
                     _redriven(record, successor, redrive.reason, now),
                 )
             except StoreConflict:
@@ -318,26 +316,3 @@ def _may_have_started(run: Run) -> bool:
         return False
     known = {lifecycle.NOT_STARTED, *map(error_code, refusal_names())}
     return run.error is None or run.error.code not in known
-
-
-def _idempotency(
-    scope: str, key: str | None, body_sha256: str, successor: Activity, now: datetime
-) -> Idempotency | None:
-    if key is None:
-        return None
-    return Idempotency(
-        scope=scope,
-        key=key,
-        body_sha256=body_sha256,
-        activity_id=successor.activity_id,
-        expires_at=now + IDEMPOTENCY_LIFE,
-    )
-
-
-def _body_sha256(redrive: Redrive) -> str:
-    """Of what is said and no more: a field that a later version adds, left at its default, must not
-    make a repeated body another."""
-    defaults = {field.name: field.default for field in fields(redrive)}
-    said = {name: value for name, value in asdict(redrive).items() if value != defaults[name]}
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

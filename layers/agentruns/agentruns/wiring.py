@@ -62,13 +62,12 @@ def open_run() -> OpenRun:
 def mint_token() -> MintToken:
     from agentruns.aop import MintToken
 
-    settings = Settings.load(*PROVIDER_SETTINGS)
     return MintToken(
         activities=_stores().activities,
         connections=_stores().connections,
         tokens=_tokens(),
         clock=now,
-        policy=settings.poll_policy,
+        policy=Settings.load(*PROVIDER_SETTINGS).poll_policy,
     )
 
 
@@ -313,7 +312,8 @@ def _http(deadline_seconds: float) -> JsonHttp:
 @functools.cache
 def _gated_leena_api() -> ports.LeenaApi:
     from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-    from agentruns.gating import ConnectionGate, GatedLeenaApi
+    from agentruns.gated_leena import GatedLeenaApi
+    from agentruns.gating import ConnectionGate
 
     budget = RequestBudget(budgets=_stores().budgets, clock=now)
     gate = ConnectionGate(gates=_stores().gates, clock=now)
@@ -322,10 +322,10 @@ def _gated_leena_api() -> ports.LeenaApi:
 
 @functools.cache
 def _gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+    from agentruns.budgeted_leap import BudgetedLeapApi
     from agentruns.budgeting import RequestBudget
-    from agentruns.budgeting_leap import BudgetedLeapApi
+    from agentruns.gated_leap import GatedLeapApi
     from agentruns.gating import ConnectionGate
-    from agentruns.gating_leap import GatedLeapApi
 
     budget = RequestBudget(budgets=_stores().budgets, clock=now)
     gate = ConnectionGate(gates=_stores().gates, clock=now)

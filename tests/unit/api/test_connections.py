@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from agentruns.errors import UpstreamUnavailable
-from agentruns.gate import FAILURES_TO_TRIP, Door, Refusal, refused, unavailable
+from agentruns.gate import FAILURES_TO_TRIP, Door, refused, unavailable
 from agentruns.refusals import AopItemNotFound, ApiKeyRejected, CredentialsRejected, ScopeMissing
 from tests.unit.api.driver import AGENT, CONNECTION, SECRET_PREFIX, Api
 
@@ -220,10 +218,12 @@ def test_check_goes_past_the_gate_and_tells_that_it_is_closed(ready: Api):
 
 def test_check_tells_that_a_refusal_is_remembered(ready: Api):
     state = ready.gates.read("default", "acme", Door.TOKENS, consistent=True)
-    until = ready.clock() + timedelta(seconds=60)
     updated_at = ready.connections.get("default", "acme").updated_at
-    refusal = Refusal(until=until, connection_updated_at=updated_at, status=401, detail="no")
-    ready.gates.write(refused(state, refusal), ready.clock())
+    for _ in range(2):
+        state = refused(
+            state, ready.clock(), connection_updated_at=updated_at, status=401, detail="no"
+        )
+    ready.gates.write(state, ready.clock())
     answer = ready.call("POST", "/v1/connections/acme/check").json
     closed = answer["checks"][-1]["detail"]
     assert "tokens: refused, not asked again until 12:01:00 UTC: no" == closed

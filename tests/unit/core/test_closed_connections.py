@@ -74,6 +74,20 @@ def limit(world: GatedWorld, limited_at: list[datetime]) -> Exception:
 
 
 @pytest.mark.parametrize("refused", ["reject_credentials", "reject_tokens"])
+def test_one_moment_of_refusals_does_not_end_who_starts_after_it(refused):
+    world = GatedWorld()
+    setattr(world.leena, refused, True)
+    driver = Driver(world)
+    unlucky = world.accept_many(1)
+    driver.run(seconds=1)
+    setattr(world.leena, refused, False)
+    others = world.accept_many(10)
+    driver.run(seconds=HOUR)
+    assert {ActivityStatus.FAILED} == world.statuses(unlucky)
+    assert {ActivityStatus.DONE} == world.statuses(others)
+
+
+@pytest.mark.parametrize("refused", ["reject_credentials", "reject_tokens"])
 def test_wrong_credentials_are_tried_twice_a_minute_at_most(refused):
     world = GatedWorld()
     setattr(world.leena, refused, True)

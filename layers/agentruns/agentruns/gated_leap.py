@@ -1,4 +1,4 @@
-"""The connection gate around Leap's API: as `gating.GatedLeenaApi`, without tokens.
+"""The connection gate around Leap's API: as `gated_leena.GatedLeenaApi`, without tokens.
 
 Not here: the gate itself (`gating`), its rules (`gate`).
 """
