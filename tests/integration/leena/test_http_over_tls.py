@@ -16,11 +16,13 @@ from tests.integration.leena.wire import WireServer, read_request, reply
 
 
 def make_certificate(folder: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key, in one PEM file."""
+    """A self-signed certificate for 127.0.0.1 and agent.example, with its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    subjects = x509.SubjectAlternativeName(
+        [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("agent.example")]
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -29,7 +31,7 @@ def make_certificate(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(address, critical=False)
+        .add_extension(subjects, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -60,6 +62,8 @@ class TlsServer(WireServer):
         super().__init__()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate)
+        self.asked_for: list[str | None] = []
+        self._context.sni_callback = lambda _socket, name, _context: self.asked_for.append(name)
 
     def _serve(self, peer: socket.socket) -> None:
         try:
@@ -114,6 +118,22 @@ def test_row_1_a_certificate_of_another_host_sent_nothing(server):
     assert isinstance(result, NoAnswer)
     assert not result.request_sent
     assert server.requests == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_row_23_the_checked_address_is_called_by_the_hosts_name(server, monkeypatch):
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_question: [address])
+
+    taken = client().post(url_of(server, "agent.example"), {}, {"a": 1})
+    refused = client().post(url_of(server, "other.example"), {}, {"a": 1})
+
+    assert isinstance(taken, Answer)
+    assert f"Host: agent.example:{server.port}\r\n".encode() in server.requests[0]
+    assert isinstance(refused, NoAnswer)
+    assert not refused.request_sent
+    assert len(server.requests) == 1
+    assert server.asked_for == ["agent.example", "other.example"]
 
 
 @pytest.mark.usefixtures("trusted")

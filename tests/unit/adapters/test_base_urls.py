@@ -1,7 +1,6 @@
 import pytest
 
-from agentruns.adapters import http
-from agentruns.adapters.base_urls import is_public_address, validate_base_url
+from agentruns.adapters.base_urls import validate_base_url, validate_url
 
 
 @pytest.mark.parametrize(
@@ -79,6 +78,9 @@ def test_a_bad_url_is_refused_with_the_reason(url, message, allow_private_networ
         "https://localhost",
         "https://localhost.",
         "https://a.localhost",
+        "https://metadata",
+        "https://metadata.google.internal",
+        "https://printer.local",
         "https://10.0.0.7",
         "https://169.254.169.254",
         "https://100.64.0.1",
@@ -102,12 +104,24 @@ def test_http_on_loopback_needs_the_parameter():
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"),
-    [("8.8.8.8", True), ("2606:4700::1111", True), ("fe80::1%eth0", False), ("192.0.0.8", False)],
+    "url",
+    [
+        "https://agent.example/run?tenant=a&key=b",
+        "https://agent.example/run/",
+        "https://agent.example:8443?x",
+        "https://8.8.8.8/",
+    ],
 )
-def test_an_address_is_public_or_not(address, expected):
-    assert is_public_address(address) is expected
+def test_an_agents_url_may_have_a_query_and_stays_as_written(url):
+    assert validate_url(url, allow_private_networks=False) == url
 
 
-def test_the_http_module_offers_the_same_check():
-    assert http.validate_base_url is validate_base_url
+@pytest.mark.parametrize("url", ["https://agent.example/#x", "https://agent.example?a#"])
+def test_an_agents_url_has_no_fragment(url):
+    with pytest.raises(ValueError, match="must not have a fragment"):
+        validate_url(url, allow_private_networks=False)
+
+
+def test_an_address_with_a_zone_is_refused():
+    with pytest.raises(ValueError, match="must not carry a zone"):
+        validate_url("https://[2606:4700::1111%25eth0]/", allow_private_networks=True)

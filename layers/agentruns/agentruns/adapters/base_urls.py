@@ -1,7 +1,8 @@
-"""Which base URLs a connection may have. Checked when it is stored, and again before a call.
+"""Which URLs a connection or an agent may have. Checked when stored, and again before a call.
 
-Not the guard for URLs that a provider or an agent names at run time; those are resolved and checked
-one by one. Imports neither requests nor urllib3, so the API can use it at no cost.
+What can be said of a URL as it is written. Where its host leads is another question, answered at
+each connection (`addresses`). Imports neither requests nor urllib3, so the API can use it at no
+cost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from urllib.parse import urlsplit
+
+from agentruns.adapters.addresses import is_public_address
 
 _LONGEST = 2048
 _VISIBLE_ASCII = re.compile(r"[!-~]+\Z")
@@ -19,54 +22,75 @@ _HOST_NAME = re.compile(
 # Resolvers read these as IPv4 addresses: 2852039166, 0xa9fea9fe, 0251.254.169.254.
 _NUMERIC_LABEL = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)\Z")
 
-# `is_global` is true for these, though each can lead to a private address or to none.
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(network)
-    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")
+# Names that no public resolver answers, or that a cloud answers for its machines alone.
+_PRIVATE_SUFFIXES = (
+    ".localhost",
+    ".localdomain",
+    ".local",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".home.arpa",
 )
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def is_public_address(text: str) -> bool:
-    """True for an address of the public internet. ValueError where `text` is no address."""
-    address: _Address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address.is_multicast or not address.is_global:
-        return False
-    return not any(address in network for network in _NOT_PUBLIC)
-
-
 def validate_base_url(url: str, allow_private_networks: bool) -> str:
-    """`url` without trailing slashes.
+    """`url` without trailing slashes: as `validate_url`, and without a query. A path prefix is
+    fine."""
+    _require_printable(url)
+    if "?" in url or "#" in url:
+        _require_host(url)
+        raise ValueError("must not have a query or fragment")
+    return validate_url(url, allow_private_networks).rstrip("/")
+
+
+def validate_url(url: str, allow_private_networks: bool) -> str:
+    """`url`, which may have a path and a query: an agent's, or one that is about to be called.
 
     https with a public host; with `allow_private_networks` any host, and http on loopback too.
-    A path prefix is fine. ValueError with a text for the person who typed it.
+    ValueError with a text for the person who typed it.
     """
+    _require_printable(url)
+    scheme, host = _require_host(url)
+    if "#" in url:
+        raise ValueError("must not have a fragment")
+    address = _address_of(host)
+    if address is None and _HOST_NAME.match(host) is None:
+        raise ValueError(f"names a host that is none: {host!r}")
+    loopback = address.is_loopback if address else _is_localhost(host)
+    _require_scheme(scheme, loopback, allow_private_networks)
+    if not allow_private_networks and not _may_be_public(host, address):
+        raise ValueError("must not lead to a private network")
+    return url
+
+
+def _require_printable(url: str) -> None:
     if len(url) > _LONGEST or _VISIBLE_ASCII.match(url) is None or "\\" in url:
         raise ValueError(f"must be a URL of at most {_LONGEST} visible ASCII characters")
+
+
+def _require_host(url: str) -> tuple[str, str]:
+    """Scheme and host."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as exc:
         raise ValueError(f"is not a URL: {exc}") from exc
     if not host or port == 0:
-        raise ValueError("must name a host, like https://aic.leena.ai")
+        raise ValueError("must name a host, like https://agent.example.com")
     if "@" in parts.netloc:
         raise ValueError("must not carry a user or password")
-    if "?" in url or "#" in url:
-        raise ValueError("must not have a query or fragment")
-    address = _address_of(host)
-    if address is None and _HOST_NAME.match(host) is None:
-        raise ValueError(f"names a host that is none: {host!r}")
-    loopback = address.is_loopback if address else _is_localhost(host)
-    _require_scheme(parts.scheme, loopback, allow_private_networks)
-    if not allow_private_networks and (
-        loopback or (address is not None and not is_public_address(str(address)))
-    ):
-        raise ValueError("must not lead to a private network")
-    return url.rstrip("/")
+    return parts.scheme, host
+
+
+def _may_be_public(host: str, address: _Address | None) -> bool:
+    """Of a name only its look: where it leads is seen when it is resolved."""
+    if address is not None:
+        return is_public_address(str(address))
+    name = host.rstrip(".").lower()
+    return "." in name and not name.endswith(_PRIVATE_SUFFIXES)
 
 
 def _require_scheme(scheme: str, loopback: bool, allow_private_networks: bool) -> None:
@@ -84,6 +108,8 @@ def _is_localhost(host: str) -> bool:
 
 def _address_of(host: str) -> _Address | None:
     """The address that `host` spells out, None where it is a name."""
+    if "%" in host:
+        raise ValueError("must not carry a zone or other escapes in its host")
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -4,6 +4,10 @@ Not here: retries (the callers' callers own them), redirects, proxies, cookies, 
 Session is passed by and its HTTPAdapter called directly: a Session keeps cookies, and reads the
 whole body of a redirect even where redirects are off, past every cap.
 
+**Where it leads.** Each connection resolves its host once, and goes to an address of that answer
+after all of them were found public (`addresses`); a name that leads to a private network gets no
+connection at all.
+
 **What a failure means.** `NoAnswer.request_sent` is a fact, not a reading of exception names:
 urllib3 raises the same SSLError for a failed handshake and for a broken read, and the same
 ProtocolError whether or not the server had the request. So the connection classes below note the
@@ -39,11 +43,10 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from agentruns.adapters.base_urls import is_public_address, validate_base_url
+from agentruns.adapters.addresses import PrivateAddress, connect, resolve
+from agentruns.adapters.base_urls import validate_url
 from agentruns.adapters.json_reply import UnreadableJson, parse_json, retry_after_seconds
 from agentruns.ports import Clock
-
-__all__ = ["Answer", "JsonHttp", "NoAnswer", "validate_base_url"]
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -89,10 +92,10 @@ class NoAnswer:
 
 
 class JsonHttp:
-    """Sends JSON documents to URLs that `validate_base_url` lets pass. Safe to share by threads.
+    """Sends JSON documents to URLs that `validate_url` lets pass. Safe to share by threads.
 
-    With `allow_private_networks` False, a host that resolves to a private address is left before
-    anything is sent to it. `adapter_factory` makes requests' transport adapters.
+    With `allow_private_networks` False, a host with a private address is not connected to.
+    `adapter_factory` makes requests' transport adapters.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class JsonHttp:
     def _prepare(
         self, method: str, url: str, headers: Mapping[str, str], document: Any
     ) -> requests.PreparedRequest:
-        validate_base_url(url, self._allow_private_networks)
+        validate_url(url, self._allow_private_networks)
         all_headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -217,6 +220,8 @@ def _read_body(response: requests.Response, headers: Mapping[str, str], watch: _
 def _describe(request: requests.PreparedRequest, exc: BaseException | None, watch: _Watch) -> str:
     """Host and failure; never the exception's text, which may quote headers."""
     host = (request.url or "").split("/")[2]
+    if watch.refusal is not None:
+        return f"{host}: {watch.refusal}"
     if exc is None or watch.expired:
         return f"{host}: no answer after {watch.seconds:g} s"
     innermost = exc
@@ -240,6 +245,7 @@ class _Watch:
         self.allow_private_networks = allow_private_networks
         self.sent = False
         self.expired = False
+        self.refusal: str | None = None
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._expire)
@@ -292,14 +298,25 @@ class _Watched(HTTPConnection):
     """Tells the current watch about the socket and the first byte sent."""
 
     def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()
+        """As urllib3's, with its errors, but every address is judged before the first is tried."""
         watch = _CURRENT_WATCH.get()
+        try:
+            addresses = resolve(
+                self._dns_host.strip("[]"),
+                self.port,
+                allow_private_networks=watch.allow_private_networks,
+            )
+            connected = connect(addresses, self.timeout, self.socket_options or ())
+        except socket.gaierror as exc:
+            raise urllib3.exceptions.NameResolutionError(self.host, self, exc) from exc
+        except TimeoutError as exc:
+            raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from exc
+        except PrivateAddress as exc:
+            watch.refusal = "leads to a private network"
+            raise urllib3.exceptions.NewConnectionError(self, watch.refusal) from exc
+        except OSError as exc:
+            raise urllib3.exceptions.NewConnectionError(self, str(exc)) from exc
         watch.follow(connected)
-        if not watch.allow_private_networks:
-            peer = str(connected.getpeername()[0])
-            if not is_public_address(peer):
-                connected.close()
-                raise urllib3.exceptions.NewConnectionError(self, "leads to a private network")
         return connected
 
     def send(self, data: Any) -> None:
