@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentruns.agent_reports import AgentReport
 from agentruns.durations import BUCKETS, RUNS_KEPT, DurationHistory
 from agentruns.model import (
     Activity,
@@ -71,6 +72,8 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
         tuple[Evidence, ...]: st.lists(st.deferred(lambda: values_of(Evidence)), max_size=2).map(
             tuple
         ),
+        int | None: st.none() | st.integers(0, 10**9),
+        AgentReport | None: st.none() | st.deferred(lambda: values_of(AgentReport)),
         Watch | None: st.deferred(lambda: values_of(Watch)),
         LeenaAopAdapter: st.builds(LeenaAopAdapter, connection=TEXT, aop_id=TEXT),
         DurationHistory: st.builds(

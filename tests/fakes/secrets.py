@@ -17,10 +17,17 @@ class InMemorySecretStore:
         self.descriptions: dict[str, str] = {}
         self.writes: list[str] = []
         self.reads: list[str] = []
+        self.previous: dict[str, str] = {}
 
     def get(self, name: str) -> Mapping[str, Any] | None:
         self.reads.append(name)
-        text = self.documents.get(name)
+        return self._parsed(name, self.documents.get(name))
+
+    def get_previous(self, name: str) -> Mapping[str, Any] | None:
+        return self._parsed(name, self.previous.get(name))
+
+    @staticmethod
+    def _parsed(name: str, text: str | None) -> Mapping[str, Any] | None:
         if text is None:
             return None
         try:
@@ -32,6 +39,8 @@ class InMemorySecretStore:
         return document
 
     def put(self, name: str, document: Mapping[str, Any], description: str) -> None:
+        if name in self.documents:
+            self.previous[name] = self.documents[name]
         self.documents[name] = json.dumps(dict(document))
         self.descriptions.setdefault(name, description)
         self.writes.append(name)
@@ -42,4 +51,5 @@ class InMemorySecretStore:
 
     def delete(self, name: str) -> None:
         self.documents.pop(name, None)
+        self.previous.pop(name, None)
         self.descriptions.pop(name, None)

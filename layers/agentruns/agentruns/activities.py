@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from agentruns import lifecycle
 from agentruns.admission import at_first
 from agentruns.admitting import AdmitActivities
-from agentruns.agents import connection_for
+from agentruns.agents import agent_for, connection_for
 from agentruns.errors import (
     ActivityEnded,
     AgentDisabled,
@@ -124,7 +124,7 @@ class AcceptActivity:
         return Activity(
             tenant=tenant,
             activity_id=new_activity_id(now),
-            agent_role=request.agent_role,
+            agent_role=agent.role or None,
             adapter=agent.adapter,
             trigger=trigger,
             status=ActivityStatus.QUEUED,
@@ -143,7 +143,7 @@ class AcceptActivity:
 
     def _agent(
         self, tenant: str, request: ActivityRequest, now: datetime
-    ) -> tuple[Agent, Connection]:
+    ) -> tuple[Agent, Connection | None]:
         """The named agent, or one made of the inline adapter and the usual settings; with its
         connection."""
         if request.adapter is not None:
@@ -154,7 +154,7 @@ class AcceptActivity:
         else:
             field = "agent_role"
             try:
-                agent = self.agents.get(tenant, request.agent_role or "")
+                agent = agent_for(self.agents, tenant, request.agent_role or "")
             except AgentNotFound as error:
                 raise InvalidRequest([(field, f"{error}; see GET /v1/agents")]) from error
         if not agent.enabled:

@@ -19,9 +19,9 @@ from agentruns.providers import Connection
 from agentruns.transitions import started, touched
 
 
-def at_first(connection: Connection) -> Admission:
+def at_first(connection: Connection | None) -> Admission:
     """Of an activity that is opened now."""
-    is_limited = connection.limits.max_concurrent_runs is not None
+    is_limited = connection is not None and connection.limits.max_concurrent_runs is not None
     return Admission.WAITING if is_limited else Admission.UNLIMITED
 
 

@@ -6,9 +6,11 @@ Not here: starting anything. Reading, listing and deleting are the store's own c
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agentruns.agent_credentials import AuthHeader, StoredAgentCredentials
 from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
@@ -18,7 +20,8 @@ from agentruns.errors import (
 from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
-from agentruns.providers import Adapter, Connection
+from agentruns.providers import Adapter, Connection, WebhookAgentAdapter
+from agentruns.secret import Secret
 
 logger = logging.getLogger(__name__)
 
@@ -33,24 +36,56 @@ class AgentSettings:
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
+    system_prompt: str = ""
+    model: str = ""
+    max_turns: int | None = None
+    auth: AuthHeader | None = None
+    keeps_auth: bool = True
+    """The header that is stored stays, whatever `auth` says."""
+
+
+ValidateAgentUrl = Callable[[str], str]
+"""The URL as it is kept; ValueError says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAgent:
+    """`signing_secret`: where storing it made one; this is the only time it is seen."""
+
+    agent: Agent
+    signing_secret: Secret | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAgent:
-    """Create or replace an agent. Activities that run keep the settings they were opened with."""
+    """Create or replace an agent. Activities that run keep the settings they were opened with.
+
+    First the secret, then the row: an agent that is there can be dispatched to.
+    """
 
     agents: AgentStore
     connections: ConnectionStore
+    credentials: StoredAgentCredentials
+    validate_url: ValidateAgentUrl
     clock: Clock
 
-    def __call__(self, tenant: str, role: str, settings: AgentSettings) -> Agent:
-        """InvalidRequest for an unknown connection, or one of another provider."""
-        require_connection(self.connections, tenant, settings.adapter, "adapter.connection")
+    def __call__(self, tenant: str, role: str, settings: AgentSettings) -> StoredAgent:
+        """InvalidRequest for an unknown connection, one of another provider, a URL that is not
+        allowed, and for a role that is there in its other spelling."""
+        self._require_one_spelling(tenant, role)
+        adapter, signing_secret = settings.adapter, None
+        if isinstance(adapter, WebhookAgentAdapter):
+            adapter = WebhookAgentAdapter(url=self._allowed(adapter.url))
+            signing_secret = self.credentials.ensure(
+                tenant, role, settings.auth, keep=settings.keeps_auth
+            )
+        else:
+            require_connection(self.connections, tenant, adapter, "adapter.connection")
         now = self.clock()
         agent = Agent(
             tenant=tenant,
             role=role,
-            adapter=settings.adapter,
+            adapter=adapter,
             created_at=self._created_at(tenant, role) or now,
             updated_at=now,
             enabled=settings.enabled,
@@ -58,16 +93,84 @@ class StoreAgent:
             timeout_seconds=settings.timeout_seconds,
             on_start_unknown=settings.on_start_unknown,
             detection=settings.detection,
+            system_prompt=settings.system_prompt,
+            model=settings.model,
+            max_turns=settings.max_turns,
         )
         self.agents.put(agent)
         logger.info("agent_stored", extra={"tenant": tenant, "agent_role": role})
-        return agent
+        return StoredAgent(agent=agent, signing_secret=signing_secret)
+
+    def _allowed(self, url: str) -> str:
+        try:
+            return self.validate_url(url)
+        except ValueError as error:
+            raise InvalidRequest([("adapter.url", str(error))]) from error
+
+    def _require_one_spelling(self, tenant: str, role: str) -> None:
+        """`blog-writer` and `blog_writer` are one role: the second would never be found."""
+        try:
+            found = agent_for(self.agents, tenant, role).role
+        except AgentNotFound:
+            return
+        if found != role:
+            raise InvalidRequest([("agent_role", f"there is {found!r} already, the same role")])
 
     def _created_at(self, tenant: str, role: str) -> datetime | None:
         try:
             return self.agents.get(tenant, role).created_at
         except AgentNotFound:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateSigningSecret:
+    """Give an agent another signing secret; the one before it goes on being used beside it."""
+
+    agents: AgentStore
+    credentials: StoredAgentCredentials
+
+    def __call__(self, tenant: str, role: str) -> Secret:
+        """AgentNotFound; InvalidRequest for one that is not called at a URL."""
+        agent = self.agents.get(tenant, role)
+        if not isinstance(agent.adapter, WebhookAgentAdapter):
+            raise InvalidRequest(
+                [("agent_role", f"agent {role!r} is a {agent.adapter.type}: nothing is signed")]
+            )
+        return self.credentials.rotate(tenant, role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAgent:
+    """Delete an agent and its secret. Activities that run go on with what they were opened with,
+    save one that is still to be dispatched to it."""
+
+    agents: AgentStore
+    credentials: StoredAgentCredentials
+
+    def __call__(self, tenant: str, role: str) -> None:
+        """AgentNotFound. First the row: an agent that is there can be dispatched to."""
+        agent = self.agents.get(tenant, role)
+        self.agents.delete(tenant, role)
+        if isinstance(agent.adapter, WebhookAgentAdapter):
+            self.credentials.delete(tenant, role)
+
+
+def agent_for(agents: AgentStore, tenant: str, role: str) -> Agent:
+    """The agent of a role in either spelling (`blog-writer`, `blog_writer`). AgentNotFound."""
+    try:
+        return agents.get(tenant, role)
+    except AgentNotFound:
+        other = role.translate(_OTHER_SPELLING)
+        if other == role:
+            raise
+    try:
+        return agents.get(tenant, other)
+    except AgentNotFound as error:
+        raise AgentNotFound(role) from error
+
+
+_OTHER_SPELLING = str.maketrans("-_", "_-")
 
 
 def require_connection(
@@ -81,8 +184,13 @@ def require_connection(
         raise InvalidRequest([(field, f"{error}; see GET /v1/connections")]) from error
 
 
-def connection_for(connections: ConnectionStore, tenant: str, adapter: Adapter) -> Connection:
-    """The adapter's connection. ConnectionNotFound; ConnectionOfOtherProvider."""
+def connection_for(
+    connections: ConnectionStore, tenant: str, adapter: Adapter
+) -> Connection | None:
+    """The adapter's connection; None of an agent that is called at its URL. ConnectionNotFound;
+    ConnectionOfOtherProvider."""
+    if isinstance(adapter, WebhookAgentAdapter):
+        return None
     connection = connections.get(tenant, adapter.connection)
     if connection.provider != adapter.provider:
         raise ConnectionOfOtherProvider(connection.name, connection.provider, adapter.provider)

@@ -23,7 +23,8 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ApiKeyRejected         Leap answered 401 or 403
         │   ├── WorkflowRejected       Leap answered another 4xx to a start
         │   ├── WorkflowNotFound       404 on a start
-        │   └── WorkflowRunNotFound    404 or 400 where a workflow run was read
+        │   ├── WorkflowRunNotFound    404 or 400 where a workflow run was read
+        │   └── AgentRefused           an agent of one's own answered 3xx or 4xx
         ├── NotFound                   of this tenant there is no such
         │   ├── ActivityNotFound
         │   ├── RunNotFound
@@ -38,6 +39,8 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── AgentDisabled
         │   ├── ConnectionInUse        an agent still names it
         │   ├── ConnectionOfOtherProvider  it leads elsewhere than the adapter needs
+        │   ├── ResultAlreadyReceived  a run has one result, or ended without one
+        │   ├── RunNotDispatched       the agent has not been asked to do it
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
         ├── HookRefused                no call of a webhook that we believe; never says why
@@ -249,6 +252,26 @@ class ConnectionOfOtherProvider(Conflict):
             f"connection {connection!r} leads to the provider {provider}; {wanted} is needed here"
         )
         self.connection = connection
+
+
+class ResultAlreadyReceived(Conflict):
+    """A run has one result. `status` is what it came to."""
+
+    code = "result_already_received"
+
+    def __init__(self, run_id: str, status: str, *, was_delivered: bool) -> None:
+        what = "has its result" if was_delivered else "ended without a result of its agent"
+        super().__init__(f"run {run_id!r} {what}; it is {status}")
+        self.run_id = run_id
+        self.status = status
+
+
+class RunNotDispatched(Conflict):
+    code = "run_not_dispatched"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} waits to be dispatched; its agent does not have it yet")
+        self.run_id = run_id
 
 
 class RunNotUnknown(Conflict):

@@ -25,6 +25,7 @@ from agentruns.model import (
     Problem,
     Run,
     StartAccepted,
+    WakeReason,
 )
 from agentruns.polling import plan_next_visit
 from agentruns.statuses import ActivityStatus, RunStatus
@@ -47,19 +48,20 @@ EXECUTION_GRACE = timedelta(seconds=120)
 """How long an execution may be late before the sweeper looks whether it is still there."""
 
 UPSTREAM_FAILED = "upstream_failed"
+AGENT_FAILED = "agent_failed"
 UPSTREAM_ABORTED = "upstream_aborted"
 DEADLINE_PASSED = "deadline_passed"
 CANCELLED = "cancelled"
 NOT_STARTED = "not_started"
 
-RETRYABLE_CODES = frozenset({UPSTREAM_FAILED})
+RETRYABLE_CODES = frozenset({UPSTREAM_FAILED, AGENT_FAILED})
 """A further run may end otherwise after these; after a refusal it cannot."""
 
 
 def first_run(activity: Activity) -> Run:
     waits = activity.admission is Admission.WAITING
     wait = timedelta(seconds=plan_next_visit(0.0)) if waits else timedelta(0)
-    return _next_run(activity, activity.attempt, activity.created_at, wait)
+    return _next_run(activity, activity.attempt, activity.created_at, wait, WakeReason.NEW_TASK)
 
 
 def opened(activity: Activity, run: Run) -> NewEvent:
@@ -362,7 +364,7 @@ def _retry(
     record: ActivityRecord, run: Run, now: datetime, problem: Problem, backoff: timedelta
 ) -> Change:
     activity = record.activity
-    following = _next_run(activity, activity.attempt + 1, now, backoff)
+    following = _next_run(activity, activity.attempt + 1, now, backoff, WakeReason.RETRY)
     detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | why(problem)
     return Change(
         activity=replace(touched(activity, now), attempt=activity.attempt + 1),
@@ -371,13 +373,16 @@ def _retry(
     )
 
 
-def _next_run(activity: Activity, attempt: int, now: datetime, wait: timedelta) -> Run:
+def _next_run(
+    activity: Activity, attempt: int, now: datetime, wait: timedelta, reason: WakeReason
+) -> Run:
     return Run(
         tenant=activity.tenant,
         activity_id=activity.activity_id,
         run_id=run_id_for(activity.activity_id, attempt),
         attempt=attempt,
         status=RunStatus.PENDING,
+        wake_reason=reason,
         created_at=now,
         status_since=now,
         next_check_at=now + wait if wait else None,

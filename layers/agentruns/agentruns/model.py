@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from agentruns.agent_reports import AgentReport
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
 from agentruns.polling import USUAL_DETECTION, Detection
@@ -57,12 +58,26 @@ class Trigger(StrEnum):
     REDRIVE = "redrive"
 
 
+class WakeReason(StrEnum):
+    """Why a run was opened: what its agent is told first."""
+
+    NEW_TASK = "new_task"
+    RETRY = "retry"
+    REJECTION = "rejection"
+    REVIEW_FEEDBACK = "review_feedback"
+    SUBTASK_COMPLETED = "subtask_completed"
+    BLOCKER_RESOLVED = "blocker_resolved"
+    APPROVAL_DECIDED = "approval_decided"
+    PROBE = "probe"
+
+
 class EvidenceSource(StrEnum):
     """Who observed how a run ended."""
 
     START = "start"
     POLL = "poll"
     WEBHOOK = "webhook"
+    AGENT = "agent"
     HUMAN = "human"
     DEADLINE = "deadline"
     WORKFLOW = "workflow"
@@ -126,6 +141,7 @@ class Run:
     status: RunStatus
     created_at: datetime
     version: int = 0
+    wake_reason: WakeReason = WakeReason.NEW_TASK
     # The start: who dispatches, and what the provider answered.
     dispatch_id: str | None = None
     started_at: datetime | None = None
@@ -155,6 +171,7 @@ class Run:
     ended_at: datetime | None = None
     error: Problem | None = None
     output: Any = None
+    report: AgentReport | None = None
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -313,6 +330,10 @@ class Agent:
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
+    # What an agent of one's own is told with every run.
+    system_prompt: str = ""
+    model: str = ""
+    max_turns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,6 +254,9 @@ class SecretStore(Protocol):
     def get(self, name: str) -> Mapping[str, Any] | None:
         """None where there is none. SecretMalformed where it is not a JSON object."""
 
+    def get_previous(self, name: str) -> Mapping[str, Any] | None:
+        """The version before the current one; errors as `get`."""
+
     def put(self, name: str, document: Mapping[str, Any], description: str) -> None:
         """Create it or put a new version."""
 

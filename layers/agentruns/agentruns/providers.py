@@ -1,6 +1,6 @@
-"""The providers we drive: what a connection to each says, and what an agent over it does.
+"""Whom we drive: providers over a connection each, and agents of one's own at their URL.
 
-Plain immutable values, one class per provider, told apart by `provider` or `type`. Not here: how
+Plain immutable values, one class per kind, told apart by `provider` or `type`. Not here: how
 they are stored (`store`), what is sent over a connection (`adapters`).
 """
 
@@ -15,9 +15,14 @@ from agentruns.secret import Secret
 
 LEENA = "leena"
 LEAP = "leap"
+WEBHOOK = "webhook"
 
 LEENA_AOP = "leena_aop"
 LEAP_WORKFLOW = "leap_workflow"
+WEBHOOK_AGENT = "webhook"
+
+NO_CONNECTION = "-"
+"""Stands where a connection's name would, and is none: names begin with a letter or a digit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +139,28 @@ class LeapWorkflowAdapter:
         return self.workflow_id
 
 
-Adapter = LeenaAopAdapter | LeapWorkflowAdapter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAgentAdapter:
+    """Calls an agent of one's own at its URL; the agent calls back (the Agent API)."""
+
+    url: str
+    type: str = field(default=WEBHOOK_AGENT, init=False)
+
+    @property
+    def provider(self) -> str:
+        return WEBHOOK
+
+    @property
+    def connection(self) -> str:
+        return NO_CONNECTION
+
+    @property
+    def work_id(self) -> str:
+        """Nothing of a provider's: what it runs is the agent itself."""
+        return NO_CONNECTION
+
+
+Adapter = LeenaAopAdapter | LeapWorkflowAdapter | WebhookAgentAdapter
 
 
 def require_leena(connection: Connection) -> LeenaConnection:

@@ -112,3 +112,14 @@ class WorkflowRunNotFound(UpstreamRejected):
         super().__init__(f"workflow run {workflow_run_id!r}: answered {status} ({detail})")
         self.workflow_run_id = workflow_run_id
         self.status = status
+
+
+class AgentRefused(UpstreamRejected):
+    code = "agent_refused"
+
+    def __init__(self, host: str, status: int, detail: str) -> None:
+        super().__init__(
+            f"the agent at {host} answered {status} to its dispatch ({detail}); it takes one with "
+            "any 2xx"
+        )
+        self.status = status

@@ -21,7 +21,7 @@ from agentruns.polling import (
     longest_park,
     plan_next_check,
 )
-from agentruns.providers import LEAP
+from agentruns.providers import LEENA
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep, Step
 
@@ -97,8 +97,8 @@ def planned(
 
 
 def tells_itself(activity: Activity) -> bool:
-    """Whether the provider calls us when a run has ended: nobody waits for it in the loop."""
-    return activity.adapter.provider == LEAP
+    """Whether we are called when a run has ended: nobody waits for it in the loop."""
+    return activity.adapter.provider != LEENA
 
 
 def step(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
     from agentruns.aop import ExecuteAop, MintToken
-    from agentruns.api.app import LambdaApp
     from agentruns.api.events import AcceptEvent
+    from agentruns.api.front import LambdaApp
     from agentruns.api_keys import StoredApiKeys
     from agentruns.checking import CheckRun
     from agentruns.hook_urls import HookUrls

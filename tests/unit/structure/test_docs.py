@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import pytest
 
-from agentruns.model import EventType, EvidenceSource, Trigger
+from agentruns.model import EventType, EvidenceSource, Trigger, WakeReason
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep
 from tests.unit.structure.project import ROOT, resources
@@ -21,6 +21,7 @@ WORDS: dict[str, type[StrEnum]] = {
     "Next steps": NextStep,
     "Event types": EventType,
     "Evidence sources": EvidenceSource,
+    "Wake reasons": WakeReason,
 }
 DOCUMENTS = (
     "operations.md",

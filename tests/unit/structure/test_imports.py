@@ -17,7 +17,17 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("budget", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
+    *(
+        "agent_reports",
+        "budget",
+        "durations",
+        "error_names",
+        "errors",
+        "gate",
+        "ids",
+        "learned_plan",
+        "model",
+    ),
     *("polling", "ports", "providers", "refusals", "secret", "statuses", "steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
@@ -93,6 +103,10 @@ def test_use_cases_know_no_technology():
         "activities",
         "admission",
         "admitting",
+        "agent_calls",
+        "agent_credentials",
+        "agent_results",
+        "agent_tasks",
         "agents",
         "aop",
         "api_keys",

@@ -91,6 +91,14 @@ class NoAnswer:
     request_sent: bool
 
 
+def encode_json(document: Any) -> bytes:
+    """What `post` sends of a document, for whoever signs it. ValueError where it is not JSON."""
+    try:
+        return json.dumps(document, allow_nan=False).encode("ascii")
+    except (TypeError, RecursionError) as exc:
+        raise ValueError(f"not a JSON document: {exc}") from exc
+
+
 class JsonHttp:
     """Sends JSON documents to URLs that `validate_url` lets pass. Safe to share by threads.
 
@@ -145,10 +153,7 @@ class JsonHttp:
         body: bytes | None = None
         if document is not None:
             all_headers["Content-Type"] = "application/json"
-            try:
-                body = json.dumps(document, allow_nan=False).encode("ascii")
-            except (TypeError, RecursionError) as exc:
-                raise ValueError(f"not a JSON document: {exc}") from exc
+            body = encode_json(document)
         try:
             return requests.Request(method, url, headers=all_headers, data=body).prepare()
         except requests.RequestException:  # its text quotes the header

@@ -1,29 +1,18 @@
-"""The operator API as one callable: authenticate, route, answer; every error becomes a problem.
+"""The operator API as one callable: its routes, behind an operator key.
 
-The only place that catches everything. Authentication comes before routing and validation, so that
-a caller without a key learns nothing, not even which routes there are. Not here: what a route does.
+Not here: what our APIs share (`front`), what a route does.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
-from agentruns.api.access import CALLER
-from agentruns.api.intake import Request, parse_json
-from agentruns.api.problems import (
-    PROBLEM_CONTENT_TYPE,
-    MethodNotAllowed,
-    RouteNotFound,
-    describe,
-)
+from agentruns.api.front import Front, LambdaApp, new_resolver
+from agentruns.api.intake import Request
+from agentruns.api.problems import ProblemDocument
 from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agents import agent_routes
 from agentruns.api.routes.connections import connection_routes
@@ -33,28 +22,12 @@ from agentruns.api.routes.runs import run_routes
 from agentruns.api.routes.schedules import schedule_routes
 from agentruns.api.services import ApiServices
 
-LambdaAnswer = dict[str, Any]
-LambdaApp = Callable[[Mapping[str, Any], Any], LambdaAnswer]
-
-SAFE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-}
-
-logger = logging.getLogger(__name__)
+CHALLENGE = 'ApiKey realm="agentruns"'
 
 
 def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
     """The routes with their validation; the OpenAPI document is generated from it."""
-    resolver = APIGatewayRestResolver(
-        enable_validation=True,
-        json_body_deserializer=parse_json,
-        # An answer that is not what its type says is our fault, not the caller's.
-        response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
-        debug=False,
-    )
+    resolver = new_resolver()
     for build_router in (
         connection_routes,
         agent_routes,
@@ -65,86 +38,23 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
         operator_key_routes,
     ):
         resolver.include_router(build_router(services), prefix="/v1")
-    resolver.exception_handler(Exception)(_pass_on)
     return resolver
 
 
 def build_app(services: ApiServices) -> LambdaApp:
     """A handler of API Gateway REST (v1) proxy events. It never raises."""
-    resolver = build_resolver(services)
 
-    def answer(event: Mapping[str, Any], context: Any) -> LambdaAnswer:
-        request = Request.of(event)
-        try:
-            caller = services.keyring.authenticate(request.operator_key())
-            readable_event = request.readable_event()
-            resolver.context[CALLER] = caller  # cleared by the resolver
-            response = resolver.resolve(readable_event, context)
-        except Exception as error:  # noqa: BLE001  # the one boundary: logs once and answers
-            return _finished(_problem_answer(_known(error, request, resolver), request), request)
-        logger.info(
-            "request_answered",
-            extra=_about(request, response["statusCode"])
-            | {"tenant": caller.tenant, "key_id": caller.key_id},
-        )
-        return _finished(response, request)
+    def authenticate(request: Request) -> tuple[object, Mapping[str, Any]]:
+        caller = services.keyring.authenticate(request.operator_key())
+        return caller, {"tenant": caller.tenant, "key_id": caller.key_id}
 
-    return answer
+    return Front(
+        resolver=build_resolver(services),
+        authenticate=authenticate,
+        more=_nothing_more,
+        challenge=CHALLENGE,
+    )
 
 
-def _pass_on(error: Exception) -> NoReturn:
-    """Powertools would log and answer by itself; ours is the boundary in `build_app`."""
-    if isinstance(error, NotFoundError):  # the one kind that Powertools would catch again
-        raise RouteNotFound from error
-    raise error
-
-
-def _known(error: Exception, request: Request, resolver: APIGatewayRestResolver) -> Exception:
-    """A route that is missing only for this method is told apart from one that is missing."""
-    if not isinstance(error, RouteNotFound):
-        return error
-    path = str(request.event.get("path", ""))
-    routes = [*resolver._static_routes, *resolver._dynamic_routes]  # noqa: SLF001  # no public list
-    allowed = sorted({route.method for route in routes if route.rule.match(path)})
-    return MethodNotAllowed(request.method, allowed) if allowed else error
-
-
-def _problem_answer(error: Exception, request: Request) -> LambdaAnswer:
-    problem = describe(error)
-    about = _about(request, problem.status) | {"code": problem.code}
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("request_failed", extra=about, exc_info=_without_payload(error))
-    else:
-        logger.info("request_refused", extra=about)
-    document = problem.to_json(request.path, request.request_id)
-    return {
-        "statusCode": problem.status.value,
-        "headers": {**problem.headers, "Content-Type": PROBLEM_CONTENT_TYPE},
-        "body": json.dumps(document),
-        "isBase64Encoded": False,
-    }
-
-
-def _without_payload(error: Exception) -> Exception:
-    """Powertools' error about an answer of the wrong shape shows the answer; only where stays."""
-    if not isinstance(error, ResponseValidationError):
-        return error
-    places = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
-    return TypeError(f"the answer has not the shape of its type: {', '.join(places)}")
-
-
-def _about(request: Request, status: int) -> dict[str, Any]:
-    return {
-        "http_method": request.method,
-        "http_path": request.path,
-        "http_status": int(status),
-        "api_request_id": request.request_id,
-    }
-
-
-def _finished(response: LambdaAnswer, request: Request) -> LambdaAnswer:
-    """With the headers that every answer has, one value each."""
-    multi_value = response.pop("multiValueHeaders", None) or {}
-    headers = {name: ", ".join(values) for name, values in multi_value.items()}
-    headers |= response.get("headers") or {}
-    return {**response, "headers": headers | SAFE_HEADERS | {"X-Request-Id": request.request_id}}
+def _nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
+    return {}

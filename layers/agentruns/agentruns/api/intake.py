@@ -62,6 +62,13 @@ class Request:
             raise Unauthenticated
         return Secret(key.strip())
 
+    def task_token(self) -> Secret:
+        """Unauthenticated unless the header is `Authorization: Bearer <task token>`."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated("send the header Authorization: Bearer <task token>")
+        return Secret(token.strip())
+
     def readable_event(self) -> dict[str, Any]:
         """The event with its body as text. RequestTooLarge, UnsupportedMediaType,
         MalformedRequest."""

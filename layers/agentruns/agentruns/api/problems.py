@@ -43,6 +43,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     refusals.WorkflowRejected: HTTPStatus.BAD_GATEWAY,
     refusals.WorkflowNotFound: HTTPStatus.BAD_GATEWAY,
     refusals.WorkflowRunNotFound: HTTPStatus.BAD_GATEWAY,
+    refusals.AgentRefused: HTTPStatus.BAD_GATEWAY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.ActivityNotFound: HTTPStatus.NOT_FOUND,
     errors.RunNotFound: HTTPStatus.NOT_FOUND,
@@ -57,6 +58,8 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.AgentDisabled: HTTPStatus.CONFLICT,
     errors.ConnectionInUse: HTTPStatus.CONFLICT,
     errors.ConnectionOfOtherProvider: HTTPStatus.CONFLICT,
+    errors.ResultAlreadyReceived: HTTPStatus.CONFLICT,
+    errors.RunNotDispatched: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.HookRefused: HTTPStatus.NOT_FOUND,
@@ -174,8 +177,6 @@ def _describe_own(error: errors.AgentrunsError) -> ProblemDocument:
 
 
 def _headers_for(error: errors.AgentrunsError, status: HTTPStatus) -> dict[str, str]:
-    if status is HTTPStatus.UNAUTHORIZED:
-        return {"WWW-Authenticate": 'ApiKey realm="agentruns"'}
     if isinstance(error, errors.UpstreamUnavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(max(1, round(error.retry_after_seconds)))}
     if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, errors.RequestInFlight):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from agentruns.activities import AcceptActivity, CancelActivity
 from agentruns.admitting import AdmitActivities
-from agentruns.agents import StoreAgent
+from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
     DeleteConnection,
@@ -54,6 +55,8 @@ class ApiServices:
     check_connection: CheckConnection
     connections: ConnectionStore
     store_agent: StoreAgent
+    rotate_signing_secret: RotateSigningSecret
+    delete_agent: DeleteAgent
     agents: AgentStore
     store_schedule: StoreSchedule
     schedules: ScheduleStore
@@ -85,6 +88,7 @@ def services_over(
     endpoints_for: EndpointsFor,
     leap_url: str,
     validate_base_url: ValidateBaseUrl,
+    validate_agent_url: ValidateAgentUrl,
     count_looks: CountLooks,
     clock: Clock,
     policy: PollPolicy,
@@ -131,7 +135,15 @@ def services_over(
             clock=clock,
         ),
         connections=connections,
-        store_agent=StoreAgent(agents=agents, connections=connections, clock=clock),
+        store_agent=StoreAgent(
+            agents=agents,
+            connections=connections,
+            credentials=credentials,
+            validate_url=validate_agent_url,
+            clock=clock,
+        ),
+        rotate_signing_secret=RotateSigningSecret(agents=agents, credentials=credentials),
+        delete_agent=DeleteAgent(agents=agents, credentials=credentials),
         agents=agents,
         store_schedule=StoreSchedule(
             schedules=schedules, agents=agents, connections=connections, clock=clock

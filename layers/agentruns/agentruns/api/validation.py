@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PARTS_OF_A_REQUEST = frozenset({"body", "query", "path"})
-_KINDS = frozenset({"leap", "leap_workflow", "leena", "leena_aop"})
+_KINDS = frozenset({"leap", "leap_workflow", "leena", "leena_aop", "webhook"})
 """Which kind of a body was taken, between the names of its fields: not a field itself."""
 
 _MESSAGES = {

@@ -34,9 +34,16 @@ class SecretsManagerSecretStore:
 
     def get(self, name: str) -> Mapping[str, Any] | None:
         """The current version. A secret that is being deleted is as good as none."""
+        return self._read(name, "AWSCURRENT")
+
+    def get_previous(self, name: str) -> Mapping[str, Any] | None:
+        """The version that Secrets Manager labels AWSPREVIOUS, since the last put."""
+        return self._read(name, "AWSPREVIOUS")
+
+    def _read(self, name: str, stage: str) -> Mapping[str, Any] | None:
         client = self._client()
         try:
-            answer = client.get_secret_value(SecretId=name)
+            answer = client.get_secret_value(SecretId=name, VersionStage=stage)
         except (
             client.exceptions.ResourceNotFoundException,
             client.exceptions.InvalidRequestException,

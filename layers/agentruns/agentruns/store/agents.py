@@ -54,6 +54,9 @@ def _row(agent: Agent) -> Row:
         "timeout_seconds": agent.timeout_seconds,
         "on_start_unknown": agent.on_start_unknown.value,
         "detection": write_json(detection_to_json(agent.detection)),
+        "system_prompt": agent.system_prompt or None,
+        "model": agent.model or None,
+        "max_turns": agent.max_turns,
     }
 
 
@@ -69,4 +72,7 @@ def _agent(row: Row) -> Agent:
         timeout_seconds=row["timeout_seconds"],
         on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
         detection=detection_from_json(row.get("detection")),
+        system_prompt=row.get("system_prompt", ""),
+        model=row.get("model", ""),
+        max_turns=row.get("max_turns"),
     )

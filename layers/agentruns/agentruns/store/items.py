@@ -6,8 +6,10 @@ Explicit on purpose: an attribute's name is a contract with rows that are stored
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from agentruns.agent_reports import AgentReport
 from agentruns.durations import DurationHistory
 from agentruns.model import (
     Activity,
@@ -24,9 +26,17 @@ from agentruns.model import (
     RetryPolicy,
     Run,
     Trigger,
+    WakeReason,
 )
 from agentruns.polling import USUAL_DETECTION, Detection
-from agentruns.providers import LEAP_WORKFLOW, Adapter, LeapWorkflowAdapter, LeenaAopAdapter
+from agentruns.providers import (
+    LEAP_WORKFLOW,
+    WEBHOOK_AGENT,
+    Adapter,
+    LeapWorkflowAdapter,
+    LeenaAopAdapter,
+    WebhookAgentAdapter,
+)
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.store import keys
 from agentruns.store.values import (
@@ -134,6 +144,7 @@ def run_row(run: Run) -> Row:
         "status": run.status.value,
         "created_at": write_time(run.created_at),
         "version": run.version,
+        "wake_reason": run.wake_reason.value,
         "dispatch_id": run.dispatch_id,
         "started_at": write_optional_time(run.started_at),
         "remote_id": run.remote_id,
@@ -157,6 +168,7 @@ def run_row(run: Run) -> Row:
         "ended_at": write_optional_time(run.ended_at),
         "error": _write_problem(run.error),
         "output": None if run.output is None else write_json(run.output),
+        "report": _write_report(run.report),
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
 
@@ -171,6 +183,7 @@ def read_run(row: Row) -> Run:
         status=RunStatus(row["status"]),
         created_at=read_time(row["created_at"]),
         version=row["version"],
+        wake_reason=WakeReason(row.get("wake_reason", WakeReason.NEW_TASK)),
         dispatch_id=row.get("dispatch_id"),
         started_at=read_optional_time(row.get("started_at")),
         remote_id=row.get("remote_id", row.get("aop_item_id")),  # as rows were written before
@@ -194,6 +207,7 @@ def read_run(row: Row) -> Run:
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
         output=None if output is None else read_json(output),
+        report=_read_report(row.get("report")),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
 
@@ -248,11 +262,15 @@ def read_idempotency(row: Row, key: str) -> Idempotency:
 
 
 def adapter_to_json(adapter: Adapter) -> dict[str, str]:
+    if isinstance(adapter, WebhookAgentAdapter):
+        return {"type": adapter.type, "url": adapter.url}
     work = "workflow_id" if isinstance(adapter, LeapWorkflowAdapter) else "aop_id"
     return {"type": adapter.type, "connection": adapter.connection, work: adapter.work_id}
 
 
 def adapter_from_json(value: dict[str, str]) -> Adapter:
+    if value.get("type") == WEBHOOK_AGENT:
+        return WebhookAgentAdapter(url=value["url"])
     if value.get("type") == LEAP_WORKFLOW:
         return LeapWorkflowAdapter(connection=value["connection"], workflow_id=value["workflow_id"])
     return LeenaAopAdapter(connection=value["connection"], aop_id=value["aop_id"])
@@ -291,6 +309,14 @@ def _write_problem(problem: Problem | None) -> str | None:
 
 def _read_problem(text: str | None) -> Problem | None:
     return None if text is None else Problem(**read_json(text))
+
+
+def _write_report(report: AgentReport | None) -> str | None:
+    return None if report is None else write_json(asdict(report))
+
+
+def _read_report(text: str | None) -> AgentReport | None:
+    return None if text is None else AgentReport(**read_json(text))
 
 
 def _evidence_to_json(evidence: Evidence) -> dict[str, Any]:

@@ -7,7 +7,13 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from agentruns.api.access import require_name, tenant_of
 from agentruns.api.routes.parameters import NewName, new_router, no_content
-from agentruns.api.schemas.agents import AgentAnswer, AgentBody, AgentsAnswer
+from agentruns.api.schemas.agents import (
+    AgentAnswer,
+    AgentBody,
+    AgentsAnswer,
+    SigningSecretAnswer,
+    StoredAgentAnswer,
+)
 from agentruns.api.services import ApiServices
 from agentruns.errors import AgentNotFound
 from agentruns.operator_keys import Scope
@@ -19,9 +25,21 @@ def agent_routes(services: ApiServices) -> Router:
     router = new_router()
 
     @router.put("/agents/<agent_role>", summary="Create or replace an agent", tags=_TAGS)
-    def put_agent(agent_role: NewName, body: AgentBody) -> AgentAnswer:
+    def put_agent(agent_role: NewName, body: AgentBody) -> StoredAgentAnswer:
         tenant = tenant_of(router, Scope.ADMIN)
-        return AgentAnswer.of(services.store_agent(tenant, agent_role, body.settings()))
+        stored = services.store_agent(tenant, agent_role, body.settings())
+        return StoredAgentAnswer.of_stored(stored)
+
+    @router.post(
+        "/agents/<agent_role>/signing-secret",
+        summary="Give an agent another signing secret",
+        tags=_TAGS,
+    )
+    def rotate_signing_secret(agent_role: str) -> SigningSecretAnswer:
+        tenant = tenant_of(router, Scope.ADMIN)
+        role = require_name(agent_role, AgentNotFound)
+        made = services.rotate_signing_secret(tenant, role)
+        return SigningSecretAnswer(agent_role=role, signing_secret=made.reveal())
 
     @router.get("/agents", summary="List the agents", tags=_TAGS)
     def list_agents() -> AgentsAnswer:
@@ -37,7 +55,7 @@ def agent_routes(services: ApiServices) -> Router:
     @router.delete("/agents/<agent_role>", summary="Delete an agent", tags=_TAGS)
     def delete_agent(agent_role: str) -> Response[str]:
         tenant = tenant_of(router, Scope.ADMIN)
-        services.agents.delete(tenant, require_name(agent_role, AgentNotFound))
+        services.delete_agent(tenant, require_name(agent_role, AgentNotFound))
         return no_content()
 
     return router

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentruns.agents import AgentSettings
+from agentruns.agent_credentials import OWN_HEADERS, AuthHeader
+from agentruns.agents import AgentSettings, StoredAgent
 from agentruns.api.schemas.fields import (
     LONGEST_TIMEOUT_SECONDS,
+    ONE_LINE_PATTERN,
     AdapterAnswer,
-    AdapterBody,
+    AgentAdapterBody,
     Answer,
     Body,
     Moment,
@@ -21,6 +23,7 @@ from agentruns.api.schemas.fields import (
 from agentruns.errors import InvalidRequest
 from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
+from agentruns.secret import Secret
 
 
 class RetryBody(Body):
@@ -46,15 +49,47 @@ class DetectionBody(Body):
         )
 
 
+class AuthBody(Body):
+    """A header that the agent's own front door asks for."""
+
+    header: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["Authorization"])
+    ] = "Authorization"
+    value: Annotated[
+        str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]([ -~]*[!-~])?$")
+    ]
+
+    def auth_header(self) -> AuthHeader:
+        """InvalidRequest for a header that is ours to set."""
+        if self.header.lower() in OWN_HEADERS:
+            raise InvalidRequest([("auth.header", f"{self.header} is set by the dispatch itself")])
+        return AuthHeader(name=self.header, value=Secret(self.value))
+
+
 class AgentBody(Body):
-    adapter: AdapterBody
+    adapter: AgentAdapterBody
     enabled: bool = True
     retry: RetryBody = RetryBody()
     timeout_seconds: Annotated[int, Field(ge=60, le=LONGEST_TIMEOUT_SECONDS)] = 86_400
     on_start_unknown: OnStartUnknownWord = "hold"
     detection: DetectionBody | None = None
+    auth: Annotated[
+        AuthBody | None,
+        Field(
+            description="Of an agent called at its URL. Left out, what is stored stays; null "
+            "removes it. Never shown.",
+            examples=[{"header": "Authorization", "value": "Bearer ..."}],
+        ),
+    ] = None
+    system_prompt: Annotated[str, Field(max_length=32_768)] = ""
+    model: Annotated[str, Field(max_length=128, pattern=ONE_LINE_PATTERN)] = ""
+    max_turns: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
     def settings(self) -> AgentSettings:
+        """InvalidRequest for settings that this kind of adapter has no use for."""
+        if self.auth is not None and self.adapter.type != "webhook":
+            fault = "only an agent with an adapter of type webhook is called with a header"
+            raise InvalidRequest([("auth", fault)])
         return AgentSettings(
             adapter=self.adapter.adapter(),
             enabled=self.enabled,
@@ -64,6 +99,11 @@ class AgentBody(Body):
             timeout_seconds=self.timeout_seconds,
             on_start_unknown=OnStartUnknown(self.on_start_unknown),
             detection=USUAL_DETECTION if self.detection is None else self.detection.setting(),
+            system_prompt=self.system_prompt,
+            model=self.model,
+            max_turns=self.max_turns,
+            auth=None if self.auth is None else self.auth.auth_header(),
+            keeps_auth="auth" not in self.model_fields_set,
         )
 
 
@@ -94,6 +134,9 @@ class AgentAnswer(Answer):
     timeout_seconds: int
     on_start_unknown: OnStartUnknownWord
     detection: RelativeDelayAnswer | MaxDelayAnswer
+    system_prompt: str
+    model: str
+    max_turns: int | None
     created_at: Moment
     updated_at: Moment
 
@@ -110,9 +153,34 @@ class AgentAnswer(Answer):
             timeout_seconds=agent.timeout_seconds,
             on_start_unknown=agent.on_start_unknown.value,
             detection=_answer_detection(agent.detection),
+            system_prompt=agent.system_prompt,
+            model=agent.model,
+            max_turns=agent.max_turns,
             created_at=agent.created_at,
             updated_at=agent.updated_at,
         )
+
+
+class StoredAgentAnswer(AgentAnswer):
+    """`signing_secret` (Standard Webhooks) is there where storing the agent made one: this is the
+    only time it is seen."""
+
+    signing_secret: str | None = None
+
+    @classmethod
+    def of_stored(cls, stored: StoredAgent) -> StoredAgentAnswer:
+        secret = stored.signing_secret
+        return cls(
+            **dict(AgentAnswer.of(stored.agent)),
+            signing_secret=secret.reveal() if secret else None,
+        )
+
+
+class SigningSecretAnswer(Answer):
+    """Dispatches are signed with this one and the one before it."""
+
+    agent_role: Name
+    signing_secret: Annotated[str, Field(examples=["whsec_..."])]
 
 
 class AgentsAnswer(Answer):

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from agentruns.ids import NAME_PATTERN, TENANT_PATTERN
 from agentruns.model import Problem
-from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter
+from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter, WebhookAgentAdapter
 
 MESSAGE_LIMIT_BYTES = 64 * 1024
 CONTEXT_LIMIT_BYTES = 200 * 1024
@@ -119,6 +119,15 @@ WorkflowId = Annotated[
         examples=["wkf_mNcSwn9BlQMkoHbUUxI7"],
     ),
 ]
+AgentUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        description="Where the agent takes its dispatches: https, with a public host.",
+        examples=["https://agents.example.com/copywriter"],
+    ),
+]
 Tag = Annotated[str, Field(pattern=TAG_PATTERN, examples=["servicenow"])]
 Title = Annotated[
     str,
@@ -172,6 +181,22 @@ class LeapWorkflowBody(Body):
 
 
 AdapterBody = Annotated[LeenaAopBody | LeapWorkflowBody, Field(discriminator="type")]
+"""How work is carried out, where a request says it itself."""
+
+
+class WebhookAgentBody(Body):
+    """An agent of one's own, called at its URL."""
+
+    type: Annotated[Literal["webhook"], Field(examples=["webhook"])]
+    url: AgentUrl
+
+    def adapter(self) -> Adapter:
+        return WebhookAgentAdapter(url=self.url)
+
+
+AgentAdapterBody = Annotated[
+    LeenaAopBody | LeapWorkflowBody | WebhookAgentBody, Field(discriminator="type")
+]
 """How an agent's work is carried out."""
 
 
@@ -187,10 +212,21 @@ class LeapWorkflowAnswer(Answer):
     workflow_id: WorkflowId
 
 
-AdapterAnswer = Annotated[LeenaAopAnswer | LeapWorkflowAnswer, Field(discriminator="type")]
+class WebhookAgentAnswer(Answer):
+    type: Literal["webhook"]
+    url: AgentUrl
 
 
-def answer_adapter(adapter: Adapter) -> LeenaAopAnswer | LeapWorkflowAnswer:
+AdapterAnswer = Annotated[
+    LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer, Field(discriminator="type")
+]
+
+
+def answer_adapter(
+    adapter: Adapter,
+) -> LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer:
+    if isinstance(adapter, WebhookAgentAdapter):
+        return WebhookAgentAnswer(type="webhook", url=adapter.url)
     connection = adapter.connection
     if isinstance(adapter, LeapWorkflowAdapter):
         return LeapWorkflowAnswer(

@@ -1,0 +1,103 @@
+"""The rules of what an agent of one's own tells of a run: that it has it, and how it ended.
+
+Pure, as `lifecycle`. An agent may call before the answer to its dispatch is stored, after a
+dispatch whose answer never came, twice, or after the run's end; each has its rule here. Not here:
+whether the caller may speak for the run (`task_tokens`), what it may do meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agentruns import lifecycle
+from agentruns.agent_reports import AgentReport
+from agentruns.model import (
+    ActivityRecord,
+    Change,
+    EventType,
+    EvidenceSource,
+    Problem,
+    Run,
+)
+from agentruns.statuses import RunStatus
+from agentruns.transitions import new_event, resumed, run_in_status, unblocked
+
+_MAY_HAVE_STARTED = frozenset({RunStatus.DISPATCHING, RunStatus.START_UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResult:
+    """How an agent says that its run ended. A problem where it failed, else its output."""
+
+    report: AgentReport
+    output: Any = None
+    problem: Problem | None = None
+
+    @property
+    def status(self) -> RunStatus:
+        return RunStatus.COMPLETED if self.problem is None else RunStatus.FAILED
+
+
+def taken(record: ActivityRecord, run: Run, now: datetime) -> Change | None:
+    """The agent answered its dispatch with 2xx. None where it has called, or the run ended."""
+    if run.status is not RunStatus.DISPATCHING:
+        return None
+    return _started(record, run, EvidenceSource.START, now)
+
+
+def called(record: ActivityRecord, run: Run, now: datetime) -> Change | None:
+    """The agent speaks of the run, so it has it, whatever became of the dispatch's answer."""
+    if run.status not in _MAY_HAVE_STARTED:
+        return None
+    return _started(record, run, EvidenceSource.AGENT, now)
+
+
+def delivered(record: ActivityRecord, run: Run, result: AgentResult, now: datetime) -> Change:
+    """The agent's result: the run's end, or evidence that contradicts another end."""
+    begun = called(record, run, now)
+    if begun is not None:
+        run = begun.runs[0]
+        record = replace(
+            record,
+            activity=begun.activity,
+            runs=tuple(run if each.run_id == run.run_id else each for each in record.runs),
+        )
+    run = replace(run, report=result.report)
+    ended = lifecycle.end_run(
+        record,
+        run,
+        result.status,
+        EvidenceSource.AGENT,
+        now,
+        problem=result.problem,
+        output=result.output,
+    )
+    return ended if begun is None else replace(ended, events=begun.events + ended.events)
+
+
+def has_result(run: Run) -> bool:
+    """Whether the agent has delivered one already."""
+    return any(each.source is EvidenceSource.AGENT for each in run.evidence)
+
+
+def _started(record: ActivityRecord, run: Run, source: EvidenceSource, now: datetime) -> Change:
+    """A parked execution stays parked: only the result, or the deadline, wakes it."""
+    is_parked = run.callback_token is not None
+    due_at = record.activity.deadline_at if is_parked else now + lifecycle.EXECUTION_GRACE
+    run = replace(
+        run,
+        started_at=run.status_since if source is EvidenceSource.AGENT else now,
+        last_problem=None,
+        failed_checks=0,
+        next_check_at=None,
+        due_at=due_at,
+    )
+    run = run_in_status(run, RunStatus.RUNNING, now)
+    activity = unblocked(record.activity, now)
+    detail = {"status": run.status.value, "source": source.value}
+    event = new_event(EventType.RUN_STARTED, run, now, detail)
+    return Change(
+        activity=activity, runs=(run,), events=(event, *resumed(record.activity, run, activity))
+    )

@@ -1,0 +1,136 @@
+"""What an agent may ask and tell of its own run: context, status, a new token, and the result.
+
+The task token says which run; the row says whether it still goes on. A call for a run that has
+ended is Unauthenticated, as if the token were dead, save where the agent asks how it ended. Not
+here: HTTP (`api.agent_routes`), the rules of what a call makes of the run (`agent_calls`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from agentruns import agent_calls
+from agentruns.agent_calls import AgentResult
+from agentruns.agent_tasks import BriefAgent, TaskBriefing
+from agentruns.errors import (
+    ActivityNotFound,
+    ResultAlreadyReceived,
+    RunNotDispatched,
+    RunNotFound,
+    Unauthenticated,
+)
+from agentruns.ids import activity_id_of
+from agentruns.model import ActivityRecord, Change, Run
+from agentruns.polling import PollPolicy
+from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.statuses import RunStatus
+from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
+from agentruns.transact import transact
+from agentruns.waking import wake
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRuns:
+    """The run that a task token speaks for."""
+
+    activities: ActivityStore
+    clock: Clock
+
+    def read(self, caller: TaskCaller, run_id: str) -> ActivityRecord:
+        """Whatever became of it. Unauthenticated for a token of another run; RunNotFound."""
+        if caller.run_id != run_id:
+            raise Unauthenticated("this task token speaks for another run")
+        try:
+            record = self.activities.read(caller.tenant, activity_id_of(run_id))
+            record.run(run_id)
+        except ActivityNotFound as error:
+            raise RunNotFound(run_id) from error
+        return record
+
+    def enter(self, caller: TaskCaller, run_id: str) -> ActivityRecord:
+        """A run that goes on, and from now on is known to: its agent has called.
+
+        Errors as `read`; Unauthenticated where it has ended; RunNotDispatched.
+        """
+        record = self.read(caller, run_id)
+        if record.run(run_id).status is RunStatus.RUNNING:
+            return record
+
+        def decide(seen: ActivityRecord) -> Change | None:
+            return agent_calls.called(seen, require_dispatched(seen.run(run_id)), self.clock())
+
+        return transact(self.activities, caller.tenant, record.activity.activity_id, decide)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContext:
+    """What the agent is to do, told again."""
+
+    runs: AgentRuns
+    brief_agent: BriefAgent
+
+    def __call__(self, caller: TaskCaller, run_id: str) -> TaskBriefing:
+        record = self.runs.enter(caller, run_id)
+        return self.brief_agent(record, record.run(run_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewToken:
+    """Another token for a run that still goes on: a long one must not die of an expired token."""
+
+    runs: AgentRuns
+    task_tokens: TaskTokens
+
+    def __call__(self, caller: TaskCaller, run_id: str) -> IssuedToken:
+        record = self.runs.enter(caller, run_id)
+        return self.task_tokens.issue(caller.tenant, run_id, record.activity.deadline_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverResult:
+    """Take a run's one result and let its execution go on.
+
+    First the row, then the execution: one that could not be woken is the sweeper's.
+    """
+
+    runs: AgentRuns
+    executions: Executions
+    clock: Clock
+    policy: PollPolicy
+
+    def __call__(self, caller: TaskCaller, run_id: str, result: AgentResult) -> None:
+        """ResultAlreadyReceived for a second one, and for the first after another end, which is
+        kept as evidence; RunNotDispatched; else as `AgentRuns.read`."""
+        record = self.runs.read(caller, run_id)
+        callback_token, came_late = None, False
+
+        def decide(seen: ActivityRecord) -> Change:
+            nonlocal callback_token, came_late
+            run = seen.run(run_id)
+            if agent_calls.has_result(run):
+                raise ResultAlreadyReceived(run_id, run.status, was_delivered=True)
+            if run.status is RunStatus.PENDING:
+                raise RunNotDispatched(run_id)
+            came_late = run.status.is_terminal
+            callback_token = seen.current_run.callback_token
+            return agent_calls.delivered(seen, run, result, self.clock())
+
+        activity_id = record.activity.activity_id
+        record = transact(self.runs.activities, caller.tenant, activity_id, decide)
+        if came_late:
+            status = record.run(run_id).status
+            raise ResultAlreadyReceived(run_id, status, was_delivered=False)
+        logger.info("result_delivered", extra={"run_status": result.status.value})
+        wake(self.executions, callback_token, record, self.clock, self.policy)
+
+
+def require_dispatched(run: Run) -> Run:
+    """The run itself. Unauthenticated where it has ended; RunNotDispatched."""
+    if run.status.is_terminal:
+        raise Unauthenticated("this task token is not known, or no longer valid")
+    if run.status is RunStatus.PENDING:
+        raise RunNotDispatched(run.run_id)
+    return run

@@ -1,0 +1,1 @@
+"""The Agent API's routes, one Router per resource."""

@@ -1,0 +1,164 @@
+"""Bodies and answers of the Agent API's run lifecycle, in its own names.
+
+Fields that the document does not know are passed over, since adapters send more than it says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from agentruns.agent_calls import AgentResult
+from agentruns.agent_reports import AgentReport
+from agentruns.agent_tasks import TaskBriefing
+from agentruns.api.schemas.fields import Answer
+from agentruns.errors import InvalidRequest
+from agentruns.lifecycle import AGENT_FAILED
+from agentruns.model import Problem, Run
+from agentruns.statuses import RunStatus
+from agentruns.task_tokens import IssuedToken
+
+ERROR_LENGTH = 2000
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class AgentBody(BaseModel):
+    """A part of an agent's request: nothing is converted, other fields are passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class UsageBody(AgentBody):
+    inputTokens: Count  # noqa: N815  # the protocol's names
+    outputTokens: Count  # noqa: N815
+
+
+class ResultBody(AgentBody):
+    """How the run ended. `success` and `completed`, `error` and `failed`, `text` and `output` are
+    the same: two published forms of one body."""
+
+    status: Annotated[
+        Literal["success", "error", "completed", "failed"], Field(examples=["success"])
+    ]
+    text: Annotated[
+        str | None,
+        Field(
+            validation_alias=AliasChoices("text", "output"),
+            description="What the agent made. Required on success.",
+            examples=["A first draft of the article ..."],
+        ),
+    ] = None
+    error: Annotated[
+        str | None, Field(description="Why it failed. Required on error.", examples=[None])
+    ] = None
+    usage: UsageBody | None = None
+    durationMs: Count | None = None  # noqa: N815
+    sessionId: Annotated[str | None, Field(max_length=256)] = None  # noqa: N815
+    metadata: dict[str, Any] | None = None
+
+    def result(self) -> AgentResult:
+        """InvalidRequest where the text, or the error, is missing."""
+        usage = self.usage
+        report = AgentReport(
+            input_tokens=usage.inputTokens if usage else None,
+            output_tokens=usage.outputTokens if usage else None,
+            duration_ms=self.durationMs,
+            session_id=self.sessionId,
+            metadata=self.metadata or {},
+        )
+        if self.status in {"success", "completed"}:
+            if self.text is None:
+                raise InvalidRequest([("text", f"is required when status is {self.status!r}")])
+            return AgentResult(report=report, output=self.text)
+        if not self.error:
+            raise InvalidRequest([("error", f"is required when status is {self.status!r}")])
+        problem = Problem(code=AGENT_FAILED, message=self.error[:ERROR_LENGTH])
+        return AgentResult(report=report, output=self.text, problem=problem)
+
+
+class ResultAnswer(Answer):
+    received: Literal[True] = True
+    runId: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]  # noqa: N815
+
+
+class SkillAnswer(Answer):
+    name: str
+    content: str
+
+
+class ContextAnswer(Answer):
+    runId: str  # noqa: N815
+    activityId: str  # noqa: N815
+    tenantId: str  # noqa: N815
+    agentRole: str  # noqa: N815
+    wakeReason: Annotated[str, Field(examples=["new_task"])]  # noqa: N815
+    prompt: str
+    systemPrompt: str | None = None  # noqa: N815
+    skills: list[SkillAnswer]
+    priorOutput: str | None = None  # noqa: N815
+    model: str
+    maxTurns: int | None = None  # noqa: N815
+    timeoutMs: int  # noqa: N815
+
+    @classmethod
+    def of(cls, briefing: TaskBriefing) -> ContextAnswer:
+        run = briefing.run
+        return cls(
+            runId=run.run_id,
+            activityId=run.activity_id,
+            tenantId=run.tenant,
+            agentRole=briefing.agent_role,
+            wakeReason=run.wake_reason.value,
+            prompt=briefing.prompt,
+            systemPrompt=briefing.system_prompt or None,
+            skills=[],
+            priorOutput=briefing.prior_output,
+            model=briefing.model,
+            maxTurns=briefing.max_turns,
+            timeoutMs=briefing.timeout_ms,
+        )
+
+
+AgentRunStatus = Literal["pending", "running", "completed", "failed", "timeout"]
+
+_STATUSES: dict[RunStatus, AgentRunStatus] = {
+    RunStatus.PENDING: "pending",
+    RunStatus.DISPATCHING: "pending",
+    RunStatus.START_UNKNOWN: "pending",
+    RunStatus.RUNNING: "running",
+    RunStatus.PAUSED: "running",
+    RunStatus.COMPLETED: "completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.ABORTED: "failed",
+    RunStatus.TIMEOUT: "timeout",
+}
+
+
+class StatusAnswer(Answer):
+    runId: str  # noqa: N815
+    status: AgentRunStatus
+    startedAt: datetime | None = None  # noqa: N815
+    expiresAt: datetime  # noqa: N815
+
+    @classmethod
+    def of(cls, run: Run, expires_at: datetime) -> StatusAnswer:
+        return cls(
+            runId=run.run_id,
+            status=_STATUSES[run.status],
+            startedAt=run.started_at,
+            expiresAt=expires_at,
+        )
+
+
+class TokenAnswer(Answer):
+    """`taskToken` takes the place of the one it was asked with, which goes on to its own end."""
+
+    taskToken: str  # noqa: N815
+    expiresAt: datetime  # noqa: N815
+
+    @classmethod
+    def of(cls, issued: IssuedToken) -> TokenAnswer:
+        return cls(taskToken=issued.token.reveal(), expiresAt=issued.expires_at)
