@@ -29,6 +29,7 @@ TARGETS: Mapping[str, float | None] = {
     "mint_token": PROVIDER_TARGET,
     "execute_aop": PROVIDER_TARGET,
     "start_leap_workflow": PROVIDER_TARGET,
+    "dispatch_agent": PROVIDER_TARGET,
     "hooks_api": PROVIDER_TARGET,
     "check_run": PROVIDER_TARGET,
     "open_run": None,
@@ -38,11 +39,13 @@ TARGETS: Mapping[str, float | None] = {
     "publish_events": None,
     "accept_event": API_TARGET,
     "operator_api": API_TARGET,
+    "agent_api": API_TARGET,
 }
 CLIENTS: Mapping[str, Sequence[str]] = {
     "mint_token": ("dynamodb", "secretsmanager"),
     "execute_aop": ("dynamodb", "secretsmanager"),
     "start_leap_workflow": ("dynamodb", "secretsmanager"),
+    "dispatch_agent": ("dynamodb", "secretsmanager"),
     "hooks_api": ("dynamodb", "secretsmanager", "stepfunctions"),
     "check_run": ("dynamodb", "secretsmanager"),
     "open_run": ("dynamodb",),
@@ -52,6 +55,7 @@ CLIENTS: Mapping[str, Sequence[str]] = {
     "publish_events": ("events",),
     "accept_event": ("dynamodb", "stepfunctions"),
     "operator_api": ("dynamodb", "secretsmanager", "stepfunctions"),
+    "agent_api": ("dynamodb", "secretsmanager", "stepfunctions"),
 }
 """Those that the first invocation builds."""
 
@@ -174,7 +178,7 @@ def function_probe(function: str, opt: Path) -> Probe:
     clients = "; ".join(f"clients.{service}()" for service in CLIENTS[function])
     return Probe(
         f"import app\napp.wiring.{function}()\napp.telemetry.begin_invocation(None)\nmark()\n"
-        f"clients = app.wiring._clients(); {clients}\nmark()",
+        f"clients = app.wiring.parts.clients(); {clients}\nmark()",
         [CHECKOUT / "functions" / function, opt],
     )
 

@@ -1,9 +1,10 @@
 """Makes the clock of our Lambda workers run faster, for figure 7 alone.
 
 Python imports a module of this name when it starts, wherever PYTHONPATH names its folder; the
-benchmark gives it to MiniStack, whose workers inherit it. Where the package's `wiring` is imported,
-and it is by workers only, its clock is replaced; the product knows nothing of it. SFN_WAIT_SCALE
-does the same to the waits of the state machine. Not here: timeouts of calls, which stay real.
+benchmark gives it to MiniStack, whose workers inherit it. Where the package's `wiring_parts` is
+imported, and it is by workers only, its clock is replaced; the product knows nothing of it.
+SFN_WAIT_SCALE does the same to the waits of the state machine. Not here: timeouts of calls, which
+stay real.
 """
 
 import os
@@ -25,12 +26,12 @@ def fast_now() -> datetime:
 
 
 class FastClock(MetaPathFinder):
-    """Finds `agentruns.wiring` as Python does, and replaces its clock once it is loaded."""
+    """Finds `agentruns.wiring_parts` as Python does, and replaces its clock once it is loaded."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != "agentruns.wiring":
+        if fullname != "agentruns.wiring_parts":
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:

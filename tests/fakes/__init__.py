@@ -4,6 +4,7 @@ Not mocks: they keep state as the real ones do. What a test scripts or looks at 
 attribute beyond the port.
 """
 
+from tests.fakes.agents import FakeAgentCaller, SentDispatch
 from tests.fakes.clock import FakeClock
 from tests.fakes.event_bus import RecordingEventBus
 from tests.fakes.executions import FakeExecutions, StartedExecution
@@ -21,6 +22,7 @@ from tests.fakes.stores import (
 )
 
 __all__ = [
+    "FakeAgentCaller",
     "FakeClock",
     "FakeExecutions",
     "FakeLeapApi",
@@ -36,5 +38,6 @@ __all__ = [
     "InMemorySecretStore",
     "LeenaCall",
     "RecordingEventBus",
+    "SentDispatch",
     "StartedExecution",
 ]

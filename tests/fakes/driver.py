@@ -290,6 +290,7 @@ class Driver:
             "MintToken": world.mint_token,
             "ExecuteAop": world.execute_aop,
             "StartLeapWorkflow": world.start_leap_workflow,
+            "DispatchAgent": world.dispatch_agent,
             "CheckRun": world.check_run,
         }
         return workers[name](task).to_json()

@@ -9,6 +9,9 @@ from typing import Any
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
 from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
+from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agent_results import AgentRuns, DeliverResult
+from agentruns.agent_tasks import BriefAgent, DispatchAgent, nobody_to_ask
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
@@ -22,18 +25,22 @@ from agentruns.polling import PollPolicy
 from agentruns.providers import (
     LEAP_WORKFLOW,
     LEENA_AOP,
+    WEBHOOK_AGENT,
     ConnectionLimits,
     LeapConnection,
     LeapDialect,
     LeapWorkflowAdapter,
     LeenaAopAdapter,
     LeenaConnection,
+    WebhookAgentAdapter,
 )
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
+from agentruns.task_tokens import TaskTokens
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
+from tests.fakes.agents import FakeAgentCaller
 from tests.fakes.budgets import InMemoryBudgetStore
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.executions import FakeExecutions
@@ -71,6 +78,11 @@ LEAP_CONNECTION = LeapConnection(
 LEAP_ADAPTER = LeapWorkflowAdapter(connection="flows", workflow_id="wkf_1")
 HOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/hook-key"
 SECRET_PREFIX = "agentruns/test"
+WRITER = "copywriter"
+WRITER_ADAPTER = WebhookAgentAdapter(url="https://agents.example/copywriter")
+TASK_TOKEN_SECRET_ARN = (
+    "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/task-token-key"
+)
 REQUEST = ActivityRequest(agent_role=ROLE, message="reset my VPN", context={"ticket": "INC1"})
 
 
@@ -104,12 +116,17 @@ class World:
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
         self.leap = FakeLeapApi()
+        self.agent = FakeAgentCaller()
         self.secrets = InMemorySecretStore()
         self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
         self.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
         self.connections.put(LEAP_CONNECTION)
+        self.secrets.put(TASK_TOKEN_SECRET_ARN, {"key": "t" * 64}, "")
+        signing = {"signing_secrets": ["whsec_" + "c2VjcmV0" * 4]}
+        self.secrets.put(f"{SECRET_PREFIX}/agents/{TENANT}/{WRITER}", signing, "")
         self.limit_requests(requests_per_minute)
         self.put_agent(**agent)
+        self.put_agent(role=WRITER, adapter=WRITER_ADAPTER)
         self._build(wrap)
 
     def limit_requests(self, requests_per_minute: int | None) -> None:
@@ -185,11 +202,35 @@ class World:
             base_url="https://hooks.example/hooks",
         )
         self.start_leap_workflow = StartLeapWorkflow(hook_urls=self.hook_urls, **leap, **planned)
+        self.task_tokens = TaskTokens(
+            secrets=wrap("secrets", self.secrets),
+            secret_arn=TASK_TOKEN_SECRET_ARN,
+            clock=self.clock,
+        )
+        self.brief_agent = BriefAgent(agents=wrap("agents", self.agents), **clocked)
+        self.dispatch_agent = DispatchAgent(
+            brief_agent=self.brief_agent,
+            credentials=StoredAgentCredentials(
+                secrets=wrap("secrets", self.secrets), secret_prefix=SECRET_PREFIX
+            ),
+            task_tokens=self.task_tokens,
+            caller=wrap("agent", self.agent),
+            agent_api_url="https://api.example/agent/v1",
+            **planned,
+        )
+        self.agent_runs = AgentRuns(**clocked)
+        self.deliver_result = DeliverResult(
+            runs=self.agent_runs, executions=executions, clock=self.clock, policy=self.policy
+        )
         look_at_workflow_run = LookAtWorkflowRun(**leap)
         looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}
         look_at_aop = LookAtAop(**looking)
         self.check_run = CheckRun(
-            looks={LEENA_AOP: look_at_aop, LEAP_WORKFLOW: look_at_workflow_run},
+            looks={
+                LEENA_AOP: look_at_aop,
+                LEAP_WORKFLOW: look_at_workflow_run,
+                WEBHOOK_AGENT: nobody_to_ask,
+            },
             ask=look_at_aop.ask,
             count_looks=self.count_looks,
             **planned,

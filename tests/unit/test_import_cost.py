@@ -13,7 +13,8 @@ import pytest
 from tests.unit.structure.project import API_FUNCTIONS, FUNCTION_NAMES, modules_of_worker
 
 CALLS_AT_ONCE = {
-    *("mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep", "hooks_api"),
+    *("mint_token", "execute_aop", "start_leap_workflow", "dispatch_agent", "check_run"),
+    *("sweep", "hooks_api"),
 }
 """A provider: most do it in every invocation."""
 CORE = {
@@ -42,7 +43,8 @@ def test_a_built_function_has_loaded_what_it_needs_and_no_other(function):
 
     assert expected == third_party(built)
     # a router or models only where it answers requests
-    assert ("aws_lambda_powertools.event_handler" in built) is (function == "operator_api")
+    has_routes = function in {"agent_api", "operator_api"}
+    assert ("aws_lambda_powertools.event_handler" in built) is has_routes
     assert any(name.startswith("agentruns.api.") for name in built) is (function in API_FUNCTIONS)
 
 

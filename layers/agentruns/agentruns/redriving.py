@@ -120,7 +120,7 @@ class RedriveActivity:
 
     def require_redrivable(
         self, record: ActivityRecord, *, not_started: bool = False
-    ) -> Connection:
+    ) -> Connection | None:
         """The connection that the successor goes over. ActivityNotRedrivable;
         ActivityAlreadyRedriven; AgentDisabled."""
         activity = record.activity
@@ -137,7 +137,7 @@ class RedriveActivity:
             )
         return self._require_agent(activity)
 
-    def _require_agent(self, activity: Activity) -> Connection:
+    def _require_agent(self, activity: Activity) -> Connection | None:
         """A disabled or deleted agent gets no work, and a deleted connection carries none."""
         try:
             if activity.agent_role is not None:
@@ -256,7 +256,7 @@ def _is_before(activity: Activity, moment: datetime | None) -> bool:
     return moment is not None and activity.created_at < moment
 
 
-def _successor(record: ActivityRecord, connection: Connection, now: datetime) -> Activity:
+def _successor(record: ActivityRecord, connection: Connection | None, now: datetime) -> Activity:
     """The same work with the same settings, from its beginning."""
     activity = record.activity
     return replace(

@@ -22,6 +22,8 @@ class Settings:
     operator_key_secret_arn: str = ""
     hook_secret_arn: str = ""
     hook_base_url: str = ""
+    task_token_secret_arn: str = ""
+    agent_api_url: str = ""
     event_tenant: str = ""
     allow_private_networks: str = ""
     poll_floor_seconds: str = ""

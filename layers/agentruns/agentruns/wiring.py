@@ -1,46 +1,33 @@
-"""Builds what the handlers call. The only builder; each thing is built once, when first asked for.
+"""Builds what the handlers call; each thing is built once, when first asked for.
+
 A function imports only what it builds: pydantic stays with the API, requests with the provider.
+Not here: what several of them are built from (`wiring_parts`).
 """
 
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agentruns.activities import AcceptActivity
-from agentruns.aws.clients import AwsClients
+from agentruns import wiring_parts as parts
 from agentruns.settings import POLL_SETTINGS, Settings
-from agentruns.store.stores import DynamoDbStores
-from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
-    from agentruns import ports
-    from agentruns.adapters.http import JsonHttp
-    from agentruns.admitting import AdmitActivities
+    from agentruns.agent_tasks import DispatchAgent
     from agentruns.aop import ExecuteAop, MintToken
     from agentruns.api.events import AcceptEvent
     from agentruns.api.front import LambdaApp
-    from agentruns.api_keys import StoredApiKeys
     from agentruns.checking import CheckRun
-    from agentruns.hook_urls import HookUrls
-    from agentruns.learning import LearnDurations
-    from agentruns.parking import CountLooks
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
     from agentruns.workflows import StartLeapWorkflow
 
 PROVIDER_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
-"""What a function that calls a provider needs."""
+"""What a function that calls a provider or an agent needs."""
 
-CALL_DEADLINE_SECONDS = 20.0
 CHECK_DEADLINE_SECONDS = 9.0
 """Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @functools.cache
@@ -49,11 +36,11 @@ def open_run() -> OpenRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return OpenRun(
-        activities=_stores().activities,
-        schedules=_stores().schedules,
-        accept_activity=accept_activity(),
-        admit_activities=_admit_activities(),
-        clock=now,
+        activities=parts.stores().activities,
+        schedules=parts.stores().schedules,
+        accept_activity=parts.accept_activity(),
+        admit_activities=parts.admit_activities(),
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
@@ -63,10 +50,10 @@ def mint_token() -> MintToken:
     from agentruns.aop import MintToken
 
     return MintToken(
-        activities=_stores().activities,
-        connections=_stores().connections,
-        tokens=_tokens(),
-        clock=now,
+        activities=parts.stores().activities,
+        connections=parts.stores().connections,
+        tokens=parts.tokens(),
+        clock=parts.now,
         policy=Settings.load(*PROVIDER_SETTINGS).poll_policy,
     )
 
@@ -77,12 +64,12 @@ def execute_aop() -> ExecuteAop:
 
     settings = Settings.load(*PROVIDER_SETTINGS)
     return ExecuteAop(
-        activities=_stores().activities,
-        connections=_stores().connections,
-        tokens=_tokens(),
-        leena=_gated_leena_api(),
-        learning=_learning(),
-        clock=now,
+        activities=parts.stores().activities,
+        connections=parts.stores().connections,
+        tokens=parts.tokens(),
+        leena=parts.gated_leena_api(),
+        learning=parts.learning(),
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
@@ -93,38 +80,66 @@ def start_leap_workflow() -> StartLeapWorkflow:
 
     settings = Settings.load("hook_base_url", *PROVIDER_SETTINGS)
     return StartLeapWorkflow(
-        activities=_stores().activities,
-        connections=_stores().connections,
-        api_keys=_api_keys(),
-        hook_urls=_hook_urls(settings.hook_base_url),
-        leap=_gated_leap_api(),
-        clock=now,
+        activities=parts.stores().activities,
+        connections=parts.stores().connections,
+        api_keys=parts.api_keys(),
+        hook_urls=parts.hook_urls(settings.hook_base_url),
+        leap=parts.gated_leap_api(),
+        clock=parts.now,
+        policy=settings.poll_policy,
+    )
+
+
+@functools.cache
+def dispatch_agent() -> DispatchAgent:
+    from agentruns.adapters.agent_webhook import HttpAgentCaller
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_tasks import DispatchAgent
+
+    settings = Settings.load("agent_api_url", *PROVIDER_SETTINGS)
+    return DispatchAgent(
+        activities=parts.stores().activities,
+        brief_agent=parts.brief_agent(),
+        credentials=StoredAgentCredentials(
+            secrets=parts.secrets(), secret_prefix=settings.secret_prefix
+        ),
+        task_tokens=parts.task_tokens(),
+        caller=HttpAgentCaller(parts.http(parts.CALL_DEADLINE_SECONDS), parts.now),
+        agent_api_url=settings.agent_api_url,
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
 
 @functools.cache
 def check_run() -> CheckRun:
+    from agentruns.agent_tasks import nobody_to_ask
     from agentruns.aop import LookAtAop
     from agentruns.checking import CheckRun
-    from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
+    from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, WEBHOOK_AGENT
     from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load(*PROVIDER_SETTINGS)
     look_at_aop = LookAtAop(
-        connections=_stores().connections, tokens=_tokens(), leena=_gated_leena_api(), clock=now
+        connections=parts.stores().connections,
+        tokens=parts.tokens(),
+        leena=parts.gated_leena_api(),
+        clock=parts.now,
     )
     return CheckRun(
-        activities=_stores().activities,
+        activities=parts.stores().activities,
         looks={
             LEENA_AOP: look_at_aop,
+            WEBHOOK_AGENT: nobody_to_ask,
             LEAP_WORKFLOW: LookAtWorkflowRun(
-                connections=_stores().connections, api_keys=_api_keys(), leap=_gated_leap_api()
+                connections=parts.stores().connections,
+                api_keys=parts.api_keys(),
+                leap=parts.gated_leap_api(),
             ),
         },
         ask=look_at_aop.ask,
-        count_looks=_count_looks(settings),
-        clock=now,
+        count_looks=parts.count_looks(settings),
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
@@ -136,7 +151,10 @@ def park_run() -> ParkRun:
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     policy = settings.poll_policy
     return ParkRun(
-        activities=_stores().activities, executions=_executions(), clock=now, policy=policy
+        activities=parts.stores().activities,
+        executions=parts.executions(),
+        clock=parts.now,
+        policy=policy,
     )
 
 
@@ -146,11 +164,11 @@ def settle_run() -> SettleRun:
 
     settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
     return SettleRun(
-        activities=_stores().activities,
-        learning=_learning(),
-        admit_activities=_admit_activities(),
-        count_looks=_count_looks(settings),
-        clock=now,
+        activities=parts.stores().activities,
+        learning=parts.learning(),
+        admit_activities=parts.admit_activities(),
+        count_looks=parts.count_looks(settings),
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
@@ -161,14 +179,14 @@ def sweep() -> Sweep:
 
     settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
     return Sweep(
-        activities=_stores().activities,
-        executions=_executions(),
+        activities=parts.stores().activities,
+        executions=parts.executions(),
         check_run=check_run(),
         settle_run=settle_run(),
-        admit_activities=_admit_activities(),
-        connections=_stores().connections,
-        marks=_count_looks(settings).marks,
-        clock=now,
+        admit_activities=parts.admit_activities(),
+        connections=parts.stores().connections,
+        marks=parts.count_looks(settings).marks,
+        clock=parts.now,
         policy=settings.poll_policy,
     )
 
@@ -180,13 +198,13 @@ def publish_events() -> PublishEvents:
     from agentruns.store.stream import event_of_record
 
     settings = Settings.load("event_bus_name")
-    bus = EventBridgeBus(_clients().events, settings.event_bus_name)
+    bus = EventBridgeBus(parts.clients().events, settings.event_bus_name)
     return PublishEvents(bus=bus, event_of_record=event_of_record)
 
 
 @functools.cache
 def operator_api() -> LambdaApp:
-    from agentruns.adapters.base_urls import validate_base_url
+    from agentruns.adapters.base_urls import validate_base_url, validate_url
     from agentruns.adapters.leap_urls import LEAP_URL
     from agentruns.adapters.leena_regions import endpoints_for
     from agentruns.api.app import build_app
@@ -202,18 +220,18 @@ def operator_api() -> LambdaApp:
     )
     return build_app(
         services_over(
-            activities=_stores().activities,
-            agents=_stores().agents,
-            connections=_stores().connections,
-            schedules=_stores().schedules,
-            operator_keys=_stores().operator_keys,
-            secrets=_secrets(),
-            executions=_executions(),
-            gates=_stores().gates,
-            leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
-            leap=functools.partial(leap_api, CHECK_DEADLINE_SECONDS),
-            admit_activities=_admit_activities(),
-            accept_activity=accept_activity(),
+            activities=parts.stores().activities,
+            agents=parts.stores().agents,
+            connections=parts.stores().connections,
+            schedules=parts.stores().schedules,
+            operator_keys=parts.stores().operator_keys,
+            secrets=parts.secrets(),
+            executions=parts.executions(),
+            gates=parts.stores().gates,
+            leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
+            leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
+            admit_activities=parts.admit_activities(),
+            accept_activity=parts.accept_activity(),
             bootstrap_secret_arn=settings.operator_key_secret_arn,
             secret_prefix=settings.secret_prefix,
             endpoints_for=endpoints_for,
@@ -221,9 +239,36 @@ def operator_api() -> LambdaApp:
             validate_base_url=functools.partial(
                 validate_base_url, allow_private_networks=settings.allows_private_networks
             ),
-            count_looks=_count_looks(settings),
-            clock=now,
+            validate_agent_url=functools.partial(
+                validate_url, allow_private_networks=settings.allows_private_networks
+            ),
+            count_looks=parts.count_looks(settings),
+            clock=parts.now,
             policy=settings.poll_policy,
+        )
+    )
+
+
+@functools.cache
+def agent_api() -> LambdaApp:
+    from agentruns.agent_results import AgentRuns, DeliverResult, ReadContext, RenewToken
+    from agentruns.api.agent_app import build_agent_app
+    from agentruns.api.agent_services import AgentServices
+
+    settings = Settings.load("state_machine_arn", *POLL_SETTINGS)
+    runs = AgentRuns(activities=parts.stores().activities, clock=parts.now)
+    return build_agent_app(
+        AgentServices(
+            task_tokens=parts.task_tokens(),
+            runs=runs,
+            read_context=ReadContext(runs=runs, brief_agent=parts.brief_agent()),
+            renew_token=RenewToken(runs=runs, task_tokens=parts.task_tokens()),
+            deliver_result=DeliverResult(
+                runs=runs,
+                executions=parts.executions(),
+                clock=parts.now,
+                policy=settings.poll_policy,
+            ),
         )
     )
 
@@ -237,19 +282,19 @@ def hooks_api() -> LambdaApp:
 
     settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
     look = LookAtWorkflowRun(
-        connections=_stores().connections,
-        api_keys=_api_keys(),
-        leap=_gated_leap_api(CHECK_DEADLINE_SECONDS),
+        connections=parts.stores().connections,
+        api_keys=parts.api_keys(),
+        leap=parts.gated_leap_api(CHECK_DEADLINE_SECONDS),
     )
     return build_hooks_app(
         AcceptHook(
-            activities=_stores().activities,
-            connections=_stores().connections,
-            executions=_executions(),
-            hook_urls=_hook_urls(),
+            activities=parts.stores().activities,
+            connections=parts.stores().connections,
+            executions=parts.executions(),
+            hook_urls=parts.hook_urls(),
             look=look,
             parse=parse_hook,
-            clock=now,
+            clock=parts.now,
             policy=settings.poll_policy,
         )
     )
@@ -260,141 +305,4 @@ def accept_event() -> AcceptEvent:
     from agentruns.api.events import AcceptEvent
 
     settings = Settings.load("table_name", "state_machine_arn", "event_tenant")
-    return AcceptEvent(accept_activity=accept_activity(), tenant=settings.event_tenant)
-
-
-@functools.cache
-def accept_activity() -> AcceptActivity:
-    return AcceptActivity(
-        activities=_stores().activities,
-        agents=_stores().agents,
-        connections=_stores().connections,
-        executions=_executions(),
-        clock=now,
-    )
-
-
-@functools.cache
-def _admit_activities() -> AdmitActivities:
-    from agentruns.admitting import AdmitActivities
-
-    return AdmitActivities(
-        activities=_stores().activities,
-        connections=_stores().connections,
-        executions=_executions(),
-        clock=now,
-        policy=Settings.load(*POLL_SETTINGS).poll_policy,
-    )
-
-
-@functools.cache
-def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi:
-    from agentruns.adapters.leena import LeenaHttpApi
-
-    return LeenaHttpApi(_http(deadline_seconds))
-
-
-@functools.cache
-def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
-    from agentruns.adapters.leap import LeapHttpApi
-
-    return LeapHttpApi(_http(deadline_seconds))
-
-
-@functools.cache
-def _http(deadline_seconds: float) -> JsonHttp:
-    from agentruns.adapters.http import JsonHttp
-
-    allow = Settings.load("allow_private_networks").allows_private_networks
-    return JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
-
-
-@functools.cache
-def _gated_leena_api() -> ports.LeenaApi:
-    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-    from agentruns.gated_leena import GatedLeenaApi
-    from agentruns.gating import ConnectionGate
-
-    budget = RequestBudget(budgets=_stores().budgets, clock=now)
-    gate = ConnectionGate(gates=_stores().gates, clock=now)
-    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
-
-
-@functools.cache
-def _gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
-    from agentruns.budgeted_leap import BudgetedLeapApi
-    from agentruns.budgeting import RequestBudget
-    from agentruns.gated_leap import GatedLeapApi
-    from agentruns.gating import ConnectionGate
-
-    budget = RequestBudget(budgets=_stores().budgets, clock=now)
-    gate = ConnectionGate(gates=_stores().gates, clock=now)
-    return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
-
-
-@functools.cache
-def _api_keys() -> StoredApiKeys:
-    from agentruns.api_keys import StoredApiKeys
-
-    prefix = Settings.load("secret_prefix").secret_prefix
-    return StoredApiKeys(secrets=_secrets(), secret_prefix=prefix)
-
-
-@functools.cache
-def _hook_urls(base_url: str = "") -> HookUrls:
-    from agentruns.hook_urls import HookUrls
-
-    secret_arn = Settings.load("hook_secret_arn").hook_secret_arn
-    return HookUrls(secrets=_secrets(), secret_arn=secret_arn, base_url=base_url)
-
-
-def _count_looks(settings: Settings) -> CountLooks:
-    from agentruns.parking import CountLooks
-
-    return CountLooks(marks=_stores().look_marks, policy=settings.poll_policy)
-
-
-@functools.cache
-def _tokens() -> ports.TokenSource:
-    from agentruns.tokens import CachedTokenSource
-
-    return CachedTokenSource(
-        api=_gated_leena_api(),
-        secrets=_secrets(),
-        leases=_stores().leases,
-        clock=now,
-        secret_prefix=Settings.load("secret_prefix").secret_prefix,
-    )
-
-
-@functools.cache
-def _learning() -> LearnDurations:
-    from agentruns.learning import LearnDurations
-
-    return LearnDurations(durations=_stores().durations, clock=now)
-
-
-@functools.cache
-def _executions() -> ports.Executions:
-    from agentruns.aws.executions import StepFunctionsExecutions
-
-    settings = Settings.load("state_machine_arn")
-    return StepFunctionsExecutions(_clients().stepfunctions, settings.state_machine_arn)
-
-
-@functools.cache
-def _secrets() -> ports.SecretStore:
-    from agentruns.aws.secret_store import SecretsManagerSecretStore
-
-    return SecretsManagerSecretStore(_clients().secretsmanager)
-
-
-@functools.cache
-def _stores() -> DynamoDbStores:
-    table_name = Settings.load("table_name").table_name
-    return DynamoDbStores(DynamoDbTable(table_name, _clients().dynamodb))
-
-
-@functools.cache
-def _clients() -> AwsClients:
-    return AwsClients()
+    return AcceptEvent(accept_activity=parts.accept_activity(), tenant=settings.event_tenant)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agentruns.activities import AcceptActivity
-from agentruns.adapters.base_urls import validate_base_url
+from agentruns.adapters.base_urls import validate_base_url, validate_url
 from agentruns.adapters.leap_urls import LEAP_URL
 from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
@@ -119,6 +119,7 @@ class Api:
             endpoints_for=endpoints_for,
             leap_url=LEAP_URL,
             validate_base_url=partial(validate_base_url, allow_private_networks=False),
+            validate_agent_url=partial(validate_url, allow_private_networks=False),
             count_looks=CountLooks(marks=self.marks, policy=PollPolicy()),
             clock=self.clock,
             policy=PollPolicy(),

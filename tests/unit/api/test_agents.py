@@ -20,6 +20,10 @@ def test_put_answers_the_agent_with_its_defaults(ready: Api):
         "timeout_seconds": 86_400,
         "on_start_unknown": "hold",
         "detection": {"relative_delay": 0.25},
+        "system_prompt": "",
+        "model": "",
+        "max_turns": None,
+        "signing_secret": None,
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }
@@ -32,6 +36,9 @@ def test_every_setting_is_stored(ready: Api):
         "timeout_seconds": 60,
         "on_start_unknown": "fail",
         "detection": {"max_delay_seconds": 30},
+        "system_prompt": "You write.",
+        "model": "claude",
+        "max_turns": 12,
     }
     ready.call("PUT", "/v1/agents/hr", AGENT | settings)
     answer = ready.call("GET", "/v1/agents/hr")
@@ -68,7 +75,10 @@ def adapter(**change: Any) -> dict[str, Any]:
         (AGENT | {"detection": {"max_delay_seconds": 0}}, "detection.max_delay_seconds"),
         (AGENT | {"detection": {"max_delay_seconds": 3601}}, "detection.max_delay_seconds"),
         (AGENT | {"enabled": "yes"}, "enabled"),
-        (AGENT | {"system_prompt": "x"}, "system_prompt"),
+        (AGENT | {"system_prompt": 1}, "system_prompt"),
+        (AGENT | {"instructions": "x"}, "instructions"),
+        (AGENT | {"max_turns": 0}, "max_turns"),
+        (AGENT | {"auth": {"value": "x"}}, "auth"),
     ],
 )
 def test_a_wrong_field_is_named(ready: Api, body: dict[str, Any], field: str):

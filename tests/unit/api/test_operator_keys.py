@@ -86,6 +86,7 @@ ROUTES = [
     ("GET", "/v1/agents", None, "read"),
     ("GET", "/v1/agents/it_support", None, "read"),
     ("PUT", "/v1/agents/it_support", AGENT, "admin"),
+    ("POST", "/v1/agents/it_support/signing-secret", None, "admin"),
     ("DELETE", "/v1/agents/it_support", None, "admin"),
     ("POST", "/v1/activities", ACTIVITY, "operate"),
     ("GET", "/v1/activities", None, "read"),

@@ -13,7 +13,7 @@ import pytest
 from bench.fast_clock import sitecustomize
 from tests.unit.structure.project import ROOT
 
-SHOW_NOW = "from agentruns import wiring; print(wiring.now().isoformat())"
+SHOW_NOW = "from agentruns import wiring_parts; print(wiring_parts.now().isoformat())"
 
 
 def now_of_a_worker(**environment: str) -> datetime:

@@ -27,7 +27,7 @@ STATE_MACHINE_FILE = ROOT / "statemachines" / "activity.asl.json"
 TEMPLATE_FILE = ROOT / "template.yaml"
 
 FUNCTION_NAMES = tuple(sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py")))
-API_FUNCTIONS = ("accept_event", "hooks_api", "operator_api")
+API_FUNCTIONS = ("accept_event", "agent_api", "hooks_api", "operator_api")
 WORKERS = tuple(name for name in FUNCTION_NAMES if name not in API_FUNCTIONS)
 
 
@@ -39,6 +39,8 @@ BUILD_SETTINGS = {
     "OPERATOR_KEY_SECRET_ARN": "arn",
     "EVENT_TENANT": "default",
     "HOOK_SECRET_ARN": "arn",
+    "TASK_TOKEN_SECRET_ARN": "arn",
+    "AGENT_API_URL": "https://api.example/agent/v1",
     "HOOK_BASE_URL": "https://hooks.example/hooks",
     "ALLOW_PRIVATE_NETWORKS": "false",
     "POLL_FLOOR_SECONDS": "5",

@@ -24,7 +24,15 @@ from agentruns.steps import RunTask
 from agentruns.store.stream import event_of_record
 from tests.fakes.clock import NOON
 from tests.fakes.event_bus import RecordingEventBus
-from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, SECRET_PREFIX, World
+from tests.fakes.world import (
+    CONNECTION,
+    LEAP_ADAPTER,
+    LEAP_CONNECTION,
+    SECRET_PREFIX,
+    WRITER,
+    WRITER_ADAPTER,
+    World,
+)
 from tests.unit.structure.project import (
     EVENTS,
     FUNCTION_NAMES,
@@ -55,6 +63,8 @@ OUTCOMES: dict[str, Any] = {
     "execute_aop-no_run_id": KeyError,
     "start_leap_workflow-pending_run": "park",
     "start_leap_workflow-unknown_activity": ActivityNotFound,
+    "dispatch_agent-pending_run": "park",
+    "dispatch_agent-unknown_activity": ActivityNotFound,
     "check_run-running_run": "check",
     "check_run-unknown_activity": ActivityNotFound,
     "park_run-paused_run": None,
@@ -82,7 +92,7 @@ def stored_activity(world: World, task: RunTask, adapter: Adapter = ADAPTER) -> 
     activity = Activity(
         tenant=TENANT,
         activity_id=task.activity_id,
-        agent_role=None,
+        agent_role=WRITER if adapter == WRITER_ADAPTER else None,
         adapter=adapter,
         trigger=Trigger.API,
         status=ActivityStatus.QUEUED,
@@ -102,6 +112,9 @@ def world(monkeypatch):
     world.connections.put(replace(CONNECTION, tenant=TENANT))
     world.connections.put(replace(LEAP_CONNECTION, tenant=TENANT))
     world.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
+    world.put_agent(tenant=TENANT, role=WRITER, adapter=WRITER_ADAPTER)
+    signing = {"signing_secrets": ["whsec_c2VjcmV0c2VjcmV0c2VjcmV0"]}
+    world.secrets.put(f"{SECRET_PREFIX}/agents/{TENANT}/{WRITER}", signing, "")
     request = ActivityRequest(adapter=ADAPTER, message="nightly report")
     world.schedules.put(
         Schedule(tenant=TENANT, name="nightly", request=request, created_at=NOON, updated_at=NOON)
@@ -120,12 +133,15 @@ def world(monkeypatch):
 def bring_to(world: World, stem: str) -> None:
     """What happened before such an event comes."""
     task = RunTask.parse(read("check_run-running_run"))
-    is_workflow = stem.startswith("start_leap_workflow")
-    stored_activity(world, task, LEAP_ADAPTER if is_workflow else ADAPTER)
+    adapters: dict[str, Adapter] = {
+        "start_leap_workflow": LEAP_ADAPTER,
+        "dispatch_agent": WRITER_ADAPTER,
+    }
+    stored_activity(world, task, adapters.get(stem.split("-", 1)[0], ADAPTER))
     if stem.startswith("open_run"):
         return
     world.open_run(read("open_run-activity"))
-    if stem.startswith(("mint_token", "execute_aop", "start_leap_workflow")):
+    if stem.startswith(("mint_token", "execute_aop", "start_leap_workflow", "dispatch_agent")):
         return
     world.executions.run(task.execution_arn)
     if stem == "settle_run-failed_worker":
@@ -220,6 +236,7 @@ def test_the_good_events_of_workers_carry_exactly_the_ids_of_a_task():
         "mint_token-pending_run",
         "execute_aop-pending_run",
         "start_leap_workflow-pending_run",
+        "dispatch_agent-pending_run",
         "check_run-running_run",
     ):
         assert asdict(task) == read(stem)

@@ -17,18 +17,9 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *(
-        "agent_reports",
-        "budget",
-        "durations",
-        "error_names",
-        "errors",
-        "gate",
-        "ids",
-        "learned_plan",
-        "model",
-    ),
-    *("polling", "ports", "providers", "refusals", "secret", "statuses", "steps", "watching"),
+    *("agent_ports", "agent_reports", "budget", "durations", "error_names", "errors", "gate"),
+    *("ids", "learned_plan", "model", "polling", "ports", "providers", "refusals", "secret"),
+    *("statuses", "steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -64,13 +55,13 @@ def part_of(module: str) -> str:
 
 def use_cases() -> set[str]:
     parts = {part_of(name) for name in modules()}
-    return parts - set(ALLOWED) - {"", "api", "wiring"}
+    return parts - set(ALLOWED) - {"", "api", "wiring", "wiring_parts"}
 
 
 def may_import(part: str) -> set[str]:
     if part in ALLOWED:
         return ALLOWED[part]
-    if part == "wiring":
+    if part in {"wiring", "wiring_parts"}:
         return {part_of(name) for name in modules()}
     inner = VALUES | {"telemetry"} | use_cases()
     return inner | {"api"} if part == "api" else inner
@@ -137,8 +128,10 @@ def test_use_cases_know_no_technology():
         "schedules",
         "sweeping",
         "tokens",
+        "task_tokens",
         "transact",
         "transitions",
+        "waking",
         "workflows",
     }
 
@@ -182,7 +175,8 @@ def test_a_function_starts_and_is_built_without_what_it_does_not_need(function):
     assert {name.split(".")[0] for name in built} & forbidden == set()
     assert imported & NOT_BEFORE_IT_IS_USED == set()
     calls = {
-        *("mint_token", "execute_aop", "start_leap_workflow", "check_run", "sweep", "hooks_api"),
+        *("mint_token", "execute_aop", "start_leap_workflow", "dispatch_agent", "check_run"),
+        *("sweep", "hooks_api"),
     }
     assert ("requests" in built) is (function in calls)
 
@@ -193,9 +187,9 @@ def test_importing_everything_builds_no_client_and_reads_no_setting():
     watched = (
         "import os, botocore.session as b; made = []; "
         "b.Session.create_client = lambda *a, **k: made.append(a); "
-        f"import {names}; from agentruns import wiring; "
+        f"import {names}; from agentruns import wiring, wiring_parts; "
         "assert not made, made; "
-        "assert not wiring._clients.cache_info().currsize; "
+        "assert not wiring_parts.clients.cache_info().currsize; "
         "assert not any(f.cache_info().currsize for f in vars(wiring).values() "
         "if hasattr(f, 'cache_info'))"
     )

@@ -24,7 +24,9 @@ from tests.unit.structure.project import (
 TABLE = "Table"
 CONNECTIONS = "secret:agentruns/<stack>/connections/*"
 TOKENS = "secret:agentruns/<stack>/tokens/*"
+AGENTS = "secret:agentruns/<stack>/agents/*"
 HOOK_KEY = "HookSecret"
+TASK_TOKEN_KEY = "TaskTokenSecret"
 MACHINE = "stateMachine:<stack>-activity"
 EXECUTIONS = "execution:<stack>-activity:*"
 
@@ -40,7 +42,13 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "mint_token": WITH_TOKEN,
     "execute_aop": WITH_TOKEN,
     "start_leap_workflow": {TABLE: WRITE, CONNECTIONS: READ_SECRET, HOOK_KEY: READ_SECRET},
+    "dispatch_agent": {TABLE: WRITE, AGENTS: READ_SECRET, TASK_TOKEN_KEY: READ_SECRET},
     "check_run": WITH_TOKEN,
+    "agent_api": {
+        TABLE: WRITE,
+        TASK_TOKEN_KEY: READ_SECRET,
+        MACHINE: {"states:SendTaskSuccess"},
+    },
     "hooks_api": {
         TABLE: WRITE,
         CONNECTIONS: READ_SECRET,
@@ -69,6 +77,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         TABLE: LEASE,
         f"{TABLE}/index/listing": {"dynamodb:Query"},
         CONNECTIONS: STORE_SECRET | {"secretsmanager:DeleteSecret"},
+        AGENTS: STORE_SECRET | {"secretsmanager:DeleteSecret"},
         TOKENS: {"secretsmanager:DeleteSecret"},
         "OperatorKeySecret": READ_SECRET,
         MACHINE: {"states:StartExecution", "states:SendTaskSuccess"},

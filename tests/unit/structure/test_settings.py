@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentruns import wiring
+from agentruns import wiring, wiring_parts
 from agentruns.errors import SettingsMissing
 from agentruns.settings import Settings
 from tests.unit.structure.project import (
@@ -33,7 +33,7 @@ def declared(function: str) -> set[str]:
 
 
 def clear_builders() -> None:
-    for builder in vars(wiring).values():
+    for builder in (*vars(wiring).values(), *vars(wiring_parts).values()):
         if hasattr(builder, "cache_clear"):
             builder.cache_clear()
 
@@ -53,6 +53,7 @@ def asked(monkeypatch):
     Recording.load = staticmethod(load)  # type: ignore[attr-defined]  # a recording double
     clear_builders()
     monkeypatch.setattr(wiring, "Settings", Recording)
+    monkeypatch.setattr(wiring_parts, "Settings", Recording)
     yield names
     clear_builders()
 

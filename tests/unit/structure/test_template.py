@@ -13,7 +13,8 @@ import pytest
 
 from agentruns.adapters.http import CONNECT_SECONDS, DEADLINE_SECONDS
 from agentruns.tokens import PATIENCE_SECONDS
-from agentruns.wiring import CALL_DEADLINE_SECONDS, CHECK_DEADLINE_SECONDS
+from agentruns.wiring import CHECK_DEADLINE_SECONDS
+from agentruns.wiring_parts import CALL_DEADLINE_SECONDS
 from tests.unit.structure.project import (
     FUNCTION_NAMES,
     FUNCTIONS,
@@ -83,7 +84,7 @@ ALARM_KEYS = [
 ]
 CALLS_A_PROVIDER = (
     *("check_run", "execute_aop", "mint_token", "start_leap_workflow", "sweep"),
-    *("hooks_api", "operator_api"),
+    *("dispatch_agent", "hooks_api", "operator_api"),
 )
 INVOKED_ASYNCHRONOUSLY = ("accept_event", "sweep")
 HEADING = re.compile(r"^ *# ---- ([^:,\n]+?)(?:[:,]| -)", re.MULTILINE)
@@ -129,6 +130,7 @@ def test_resources_stand_in_their_section():
     assert section_of("AcceptEventFunction") == "Events and schedules"
     assert section_of("OperatorApiFunction") == "APIs"
     assert section_of("HooksApiFunction") == "APIs"
+    assert section_of("AgentApiFunction") == "APIs"
     assert section_of("ActivityStateMachine") == "State machine"
     assert {section_of(name) for name in alarms()} == {"Logs and alarms"}
     assert {section_of(name) for name in resources("AWS::SQS::Queue")} == {"Data"}
@@ -212,7 +214,7 @@ def test_only_what_validates_requests_has_pydantic():
         if {"Ref": "ApiDependenciesLayer"} in function_properties(name)["Layers"]
     ]
 
-    assert with_pydantic == ["accept_event", "operator_api"]
+    assert with_pydantic == ["accept_event", "agent_api", "operator_api"]
     first = [{"Ref": "AgentrunsLayer"}, {"Ref": "DependenciesLayer"}]
     assert [n for n in FUNCTION_NAMES if function_properties(n)["Layers"][:2] != first] == []
 

@@ -97,6 +97,7 @@ def services_over(
     keyring = OperatorKeyring(
         keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
     )
+    credentials = StoredAgentCredentials(secrets=secrets, secret_prefix=secret_prefix)
     redrive_activity = RedriveActivity(
         activities=activities,
         agents=agents,

@@ -52,12 +52,10 @@ class DetectionBody(Body):
 class AuthBody(Body):
     """A header that the agent's own front door asks for."""
 
-    header: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["Authorization"])
-    ] = "Authorization"
-    value: Annotated[
-        str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]([ -~]*[!-~])?$")
-    ]
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["Authorization"])] = (
+        "Authorization"
+    )
+    value: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 
     def auth_header(self) -> AuthHeader:
         """InvalidRequest for a header that is ours to set."""

@@ -1,0 +1,185 @@
+"""Builds what several handlers are built from: stores, secrets, clients, calls over a connection.
+
+As `wiring`, which alone uses it: once, when first asked for, and importing only what is built.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agentruns.activities import AcceptActivity
+from agentruns.aws.clients import AwsClients
+from agentruns.settings import POLL_SETTINGS, Settings
+from agentruns.store.stores import DynamoDbStores
+from agentruns.store.table import DynamoDbTable
+
+if TYPE_CHECKING:
+    from agentruns import ports
+    from agentruns.adapters.http import JsonHttp
+    from agentruns.admitting import AdmitActivities
+    from agentruns.agent_tasks import BriefAgent
+    from agentruns.api_keys import StoredApiKeys
+    from agentruns.hook_urls import HookUrls
+    from agentruns.learning import LearnDurations
+    from agentruns.parking import CountLooks
+    from agentruns.task_tokens import TaskTokens
+
+CALL_DEADLINE_SECONDS = 20.0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@functools.cache
+def accept_activity() -> AcceptActivity:
+    return AcceptActivity(
+        activities=stores().activities,
+        agents=stores().agents,
+        connections=stores().connections,
+        executions=executions(),
+        clock=now,
+    )
+
+
+@functools.cache
+def admit_activities() -> AdmitActivities:
+    from agentruns.admitting import AdmitActivities
+
+    return AdmitActivities(
+        activities=stores().activities,
+        connections=stores().connections,
+        executions=executions(),
+        clock=now,
+        policy=Settings.load(*POLL_SETTINGS).poll_policy,
+    )
+
+
+@functools.cache
+def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi:
+    from agentruns.adapters.leena import LeenaHttpApi
+
+    return LeenaHttpApi(http(deadline_seconds))
+
+
+@functools.cache
+def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+    from agentruns.adapters.leap import LeapHttpApi
+
+    return LeapHttpApi(http(deadline_seconds))
+
+
+@functools.cache
+def http(deadline_seconds: float) -> JsonHttp:
+    from agentruns.adapters.http import JsonHttp
+
+    allow = Settings.load("allow_private_networks").allows_private_networks
+    return JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
+
+
+@functools.cache
+def gated_leena_api() -> ports.LeenaApi:
+    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
+    from agentruns.gated_leena import GatedLeenaApi
+    from agentruns.gating import ConnectionGate
+
+    budget = RequestBudget(budgets=stores().budgets, clock=now)
+    gate = ConnectionGate(gates=stores().gates, clock=now)
+    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
+
+
+@functools.cache
+def gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+    from agentruns.budgeted_leap import BudgetedLeapApi
+    from agentruns.budgeting import RequestBudget
+    from agentruns.gated_leap import GatedLeapApi
+    from agentruns.gating import ConnectionGate
+
+    budget = RequestBudget(budgets=stores().budgets, clock=now)
+    gate = ConnectionGate(gates=stores().gates, clock=now)
+    return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
+
+
+@functools.cache
+def api_keys() -> StoredApiKeys:
+    from agentruns.api_keys import StoredApiKeys
+
+    prefix = Settings.load("secret_prefix").secret_prefix
+    return StoredApiKeys(secrets=secrets(), secret_prefix=prefix)
+
+
+@functools.cache
+def hook_urls(base_url: str = "") -> HookUrls:
+    from agentruns.hook_urls import HookUrls
+
+    secret_arn = Settings.load("hook_secret_arn").hook_secret_arn
+    return HookUrls(secrets=secrets(), secret_arn=secret_arn, base_url=base_url)
+
+
+@functools.cache
+def task_tokens() -> TaskTokens:
+    from agentruns.task_tokens import TaskTokens
+
+    secret_arn = Settings.load("task_token_secret_arn").task_token_secret_arn
+    return TaskTokens(secrets=secrets(), secret_arn=secret_arn, clock=now)
+
+
+@functools.cache
+def brief_agent() -> BriefAgent:
+    from agentruns.agent_tasks import BriefAgent
+
+    return BriefAgent(activities=stores().activities, agents=stores().agents, clock=now)
+
+
+def count_looks(settings: Settings) -> CountLooks:
+    from agentruns.parking import CountLooks
+
+    return CountLooks(marks=stores().look_marks, policy=settings.poll_policy)
+
+
+@functools.cache
+def tokens() -> ports.TokenSource:
+    from agentruns.tokens import CachedTokenSource
+
+    return CachedTokenSource(
+        api=gated_leena_api(),
+        secrets=secrets(),
+        leases=stores().leases,
+        clock=now,
+        secret_prefix=Settings.load("secret_prefix").secret_prefix,
+    )
+
+
+@functools.cache
+def learning() -> LearnDurations:
+    from agentruns.learning import LearnDurations
+
+    return LearnDurations(durations=stores().durations, clock=now)
+
+
+@functools.cache
+def executions() -> ports.Executions:
+    from agentruns.aws.executions import StepFunctionsExecutions
+
+    settings = Settings.load("state_machine_arn")
+    return StepFunctionsExecutions(clients().stepfunctions, settings.state_machine_arn)
+
+
+@functools.cache
+def secrets() -> ports.SecretStore:
+    from agentruns.aws.secret_store import SecretsManagerSecretStore
+
+    return SecretsManagerSecretStore(clients().secretsmanager)
+
+
+@functools.cache
+def stores() -> DynamoDbStores:
+    table_name = Settings.load("table_name").table_name
+    return DynamoDbStores(DynamoDbTable(table_name, clients().dynamodb))
+
+
+@functools.cache
+def clients() -> AwsClients:
+    return AwsClients()
