@@ -78,6 +78,9 @@ class ApiClient:
     def list_agents(self) -> JsonObject:
         return self._send("GET", _path("agents"))
 
+    def rotate_signing_secret(self, role: str) -> JsonObject:
+        return self._send("POST", _path("agents", role, "signing-secret"))
+
     def delete_agent(self, role: str) -> JsonObject:
         return self._send("DELETE", _path("agents", role))
 

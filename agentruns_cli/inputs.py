@@ -1,10 +1,13 @@
-"""Input from arguments, files and standard input. Not here: prompts (commands/connections.py)."""
+"""Input from arguments, files and standard input. Not here: prompts of a whole document
+(commands/connections.py)."""
 
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from agentruns.errors import RunNotFound
 from agentruns.ids import activity_id_of as activity_id_of_run
@@ -86,7 +89,7 @@ def _parse_context_argument(argument: str) -> JsonObject:
     if argument == "@-":
         return read_json_object_from_stdin("-c @-")
     if argument.startswith("@"):
-        return _json_object(_file_text(argument[1:]), f"-c {argument}")
+        return _json_object(file_text(argument[1:], f"-c @{argument[1:]}"), f"-c {argument}")
     key, separator, value = argument.partition("=")
     is_json = key.endswith(":")
     key = key.removesuffix(":")
@@ -95,12 +98,13 @@ def _parse_context_argument(argument: str) -> JsonObject:
     return {key: _json_value(value, argument) if is_json else value}
 
 
-def _file_text(name: str) -> str:
+def file_text(name: str, argument: str) -> str:
+    """UsageFault names the argument that named the file."""
     try:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageFault(f"-c @{name} cannot be read", reason) from error
+        raise UsageFault(f"{argument} cannot be read", reason) from error
 
 
 def _json_value(text: str, argument: str) -> Any:
@@ -127,3 +131,31 @@ def adapter_document(connection: str, *, aop: str | None, workflow: str | None) 
     if workflow is not None:
         return {"type": "leap_workflow", "connection": connection, "workflow_id": workflow}
     return {"type": "leena_aop", "connection": connection, "aop_id": aop}
+
+
+def agent_adapter_document(
+    connection: str | None, *, aop: str | None, workflow: str | None, url: str | None
+) -> JsonObject:
+    """The same of an agent, which may be one's own. UsageFault unless it is one of the three."""
+    if url is not None:
+        if (connection, aop, workflow) != (None, None, None):
+            raise UsageFault(
+                "What does the work?", "--url goes without --connection, --aop and --workflow"
+            )
+        return {"type": "webhook", "url": url}
+    if connection is None:
+        raise UsageFault(
+            "What does the work?", "give --connection with --aop or --workflow, or --url"
+        )
+    return adapter_document(connection, aop=aop, workflow=workflow)
+
+
+def auth_document(header: str | None) -> JsonObject | None:
+    """A header and its value, which is never an argument: prompted for, or a line piped in."""
+    if header is None:
+        return None
+    if sys.stdin.isatty():
+        value = str(typer.prompt(f"Value of {header}", hide_input=True, err=True))
+    else:
+        value = sys.stdin.readline().rstrip("\n")
+    return {"header": header, "value": value}

@@ -1,17 +1,25 @@
-"""`agent set|list|delete`: a role and the adapter that does its work."""
+"""`agent set|list|delete|rotate-secret`: a role and the adapter that does its work."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agentruns_cli.describe import agent_table
-from agentruns_cli.inputs import adapter_document, parse_detection_option, parse_duration_option
+from agentruns_cli.inputs import (
+    agent_adapter_document,
+    auth_document,
+    file_text,
+    parse_detection_option,
+    parse_duration_option,
+)
 from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.session import open_session
+from agentruns_cli.session import Session, open_session
 from agentruns_cli.views import JsonObject
 
 agent_app = typer.Typer(
-    no_args_is_help=True, help="Say which AOP or workflow does the work of a role."
+    no_args_is_help=True,
+    help="Say which AOP, workflow or agent of your own does the work of a role.",
 )
 
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="The agent's role, e.g. it_support.")]
@@ -22,14 +30,37 @@ def set_agent(
     context: typer.Context,
     role: Role,
     connection: Annotated[
-        str, typer.Option("--connection", metavar="NAME", help="Stored connection to use.")
-    ],
+        str | None,
+        typer.Option("--connection", metavar="NAME", help="Stored connection to use."),
+    ] = None,
     aop: Annotated[
         str | None, typer.Option("--aop", metavar="AOP_ID", help="Slug or ObjectId of the AOP.")
     ] = None,
     workflow: Annotated[
         str | None,
         typer.Option("--workflow", metavar="WORKFLOW_ID", help="A workflow of Leap instead."),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="An agent of your own instead, called there."),
+    ] = None,
+    auth_header: Annotated[
+        str | None,
+        typer.Option(
+            "--auth-header",
+            metavar="NAME",
+            help="A header that its URL asks for; the value is prompted for, or piped in.",
+        ),
+    ] = None,
+    system_prompt: Annotated[
+        Path | None,
+        typer.Option("--system-prompt", metavar="FILE", help="Text it is told with every run."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="The model that it should use.")
+    ] = None,
+    max_turns: Annotated[
+        int | None, typer.Option("--max-turns", min=1, help="How often it may call its model.")
     ] = None,
     enabled: Annotated[
         bool, typer.Option("--enabled/--disabled", help="Whether it takes new work.")
@@ -70,7 +101,7 @@ def set_agent(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
     document: JsonObject = {
-        "adapter": adapter_document(connection, aop=aop, workflow=workflow),
+        "adapter": agent_adapter_document(connection, aop=aop, workflow=workflow, url=url),
         "enabled": enabled,
     }
     retry = {"max_attempts": max_attempts, "backoff_seconds": backoff_seconds}
@@ -79,6 +110,11 @@ def set_agent(
         "on_start_unknown": on_start_unknown,
         "detection": parse_detection_option("--detection", detection),
         "retry": {key: value for key, value in retry.items() if value is not None} or None,
+        "auth": auth_document(auth_header),
+        "system_prompt": system_prompt
+        and file_text(str(system_prompt), f"--system-prompt {system_prompt}"),
+        "model": model,
+        "max_turns": max_turns,
     }
     document.update({key: value for key, value in optional.items() if value is not None})
     stored = session.client.put_agent(role, document)
@@ -86,7 +122,28 @@ def set_agent(
         session.screen.document(stored)
         return
     session.screen.data(role)
+    _show_signing_secret(session, stored)
     session.screen.chatter("Give it work: " + session.command_text("start", role, "-m", "TEXT"))
+
+
+@agent_app.command("rotate-secret")
+def rotate_secret(
+    context: typer.Context,
+    role: Role,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an agent of your own another signing secret; the one before it goes on being used."""
+    session = open_session(context, api_url=api_url, stack=stack, as_json=as_json, ids_only=False)
+    made = session.client.rotate_signing_secret(role)
+    if as_json:
+        session.screen.document(made)
+        return
+    session.screen.data(str(made.get("signing_secret", "")))
+    session.screen.chatter(
+        "This is the only time it is shown. Dispatches are signed with it and with the one before."
+    )
 
 
 @agent_app.command("list")
@@ -137,3 +194,16 @@ def delete_agent(
         return
     session.screen.data(role)
     session.screen.chatter(f"Agent {role} is deleted.")
+
+
+def _text_of(option: str, path: Path | None) -> str | None:
+    return None if path is None else file_text(str(path), f"{option} {path}")
+
+
+def _show_signing_secret(session: Session, stored: JsonObject) -> None:
+    secret = stored.get("signing_secret")
+    if secret:
+        session.screen.chatter(
+            f"Its dispatches are signed (Standard Webhooks) with {secret}\n"
+            "Give it to the agent; this is the only time it is shown."
+        )

@@ -93,3 +93,87 @@ def test_list_get_and_delete(ready: Api):
     assert ready.call("DELETE", "/v1/agents/hr").status == 204
     assert ready.call("GET", "/v1/agents/hr").status == 404
     assert ready.call("DELETE", "/v1/agents/hr").status == 404
+
+
+# Agents of one's own, called at their URL.
+
+OWN = {"adapter": {"type": "webhook", "url": "https://agents.example/copywriter"}}
+
+
+def stored_secret(api: Api, role: str = "copywriter") -> dict[str, Any]:
+    return dict(api.secrets.get(f"agentruns/test/agents/default/{role}") or {})
+
+
+def test_an_agent_of_one_s_own_gets_a_signing_secret_that_is_shown_once(ready: Api):
+    first = ready.call("PUT", "/v1/agents/copywriter", OWN)
+    assert first.status == 200
+    assert first.json["adapter"] == OWN["adapter"]
+    assert first.json["signing_secret"].startswith("whsec_")
+    assert stored_secret(ready)["signing_secrets"] == [first.json["signing_secret"]]
+
+    assert ready.call("PUT", "/v1/agents/copywriter", OWN).json["signing_secret"] is None
+    assert "signing_secret" not in ready.call("GET", "/v1/agents/copywriter").json
+
+
+def test_rotating_keeps_the_secret_before(ready: Api):
+    first = ready.call("PUT", "/v1/agents/copywriter", OWN).json["signing_secret"]
+    path = "/v1/agents/copywriter/signing-secret"
+    second = ready.call("POST", path).json["signing_secret"]
+    assert stored_secret(ready)["signing_secrets"] == [second, first]
+    third = ready.call("POST", path).json["signing_secret"]
+    assert stored_secret(ready)["signing_secrets"] == [third, second]
+
+
+def test_nothing_is_signed_for_an_aop(ready: Api):
+    answer = ready.call("POST", "/v1/agents/it_support/signing-secret")
+    assert (answer.status, answer.fields) == (422, ["agent_role"])
+
+
+def test_its_header_is_kept_as_a_secret_until_it_is_removed(ready: Api):
+    auth = {"header": "X-Team", "value": "CANARY-header"}
+    stored = ready.call("PUT", "/v1/agents/copywriter", OWN | {"auth": auth})
+    assert "CANARY" not in stored.text
+    assert stored_secret(ready)["auth_value"] == "CANARY-header"
+
+    ready.call("PUT", "/v1/agents/copywriter", OWN | {"model": "large"})
+    assert stored_secret(ready)["auth_header"] == "X-Team"
+    ready.call("PUT", "/v1/agents/copywriter", OWN | {"auth": None})
+    assert set(stored_secret(ready)) == {"signing_secrets"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"adapter": {"type": "webhook"}}, "adapter.url"),
+        ({"adapter": {"type": "webhook", "url": "http://agents.example"}}, "adapter.url"),
+        ({"adapter": {"type": "webhook", "url": "https://10.0.0.1/x"}}, "adapter.url"),
+        ({"adapter": {"type": "webhook", "url": "ftp://agents.example"}}, "adapter.url"),
+        (OWN | {"auth": {"header": "X Y", "value": "v"}}, "auth.header"),
+        (OWN | {"auth": {"header": "webhook-id", "value": "v"}}, "auth.header"),
+        (OWN | {"auth": {"header": "Host", "value": "v"}}, "auth.header"),
+        (OWN | {"auth": {"value": "a\r\nX: y"}}, "auth.value"),
+        (OWN | {"auth": {}}, "auth.value"),
+    ],
+)
+def test_a_wrong_field_of_one_s_own_agent_is_named(ready: Api, body: Any, field: str):
+    answer = ready.call("PUT", "/v1/agents/copywriter", body)
+    assert (answer.status, answer.fields) == (422, [field])
+    assert stored_secret(ready) == {}
+
+
+def test_both_spellings_are_one_role(ready: Api):
+    assert ready.call("PUT", "/v1/agents/blog-writer", OWN).status == 200
+    answer = ready.call("PUT", "/v1/agents/blog_writer", OWN)
+    assert (answer.status, answer.fields) == (422, ["agent_role"])
+
+
+def test_deleting_it_deletes_its_secret(ready: Api):
+    ready.call("PUT", "/v1/agents/copywriter", OWN)
+    assert ready.call("DELETE", "/v1/agents/copywriter").status == 204
+    assert stored_secret(ready) == {}
+
+
+def test_work_names_its_role_never_its_url(ready: Api):
+    answer = ready.call("POST", "/v1/activities", {"adapter": OWN["adapter"], "message": "x"})
+    assert (answer.status, answer.fields) == (422, ["adapter.type"])
+    assert "agent_role" in answer.text

@@ -1,4 +1,4 @@
-"""`agent set|list|delete`."""
+"""`agent set|list|delete|rotate-secret`."""
 
 import pytest
 
@@ -102,3 +102,59 @@ def test_deleting_an_unknown_agent_says_where_to_look(cli, api):
 
     assert outcome.exit_code == 5
     assert "agentruns agent list" in outcome.stderr
+
+
+OWN = {"agent_role": "copywriter", "adapter": {"type": "webhook", "url": "https://agents.example"}}
+SET_OWN = ("agent", "set", "copywriter", "--url", "https://agents.example")
+
+
+def test_an_agent_of_one_s_own_is_a_url_and_its_secret_is_shown_once(cli, api, tmp_path):
+    api.answers("PUT", "/v1/agents/copywriter", OWN | {"signing_secret": "whsec_x"})
+    prompt = tmp_path / "prompt.md"
+    prompt.write_text("You write.")
+
+    outcome = cli.run(*SET_OWN, "--system-prompt", str(prompt), "--model", "large")
+
+    assert outcome.exit_code == 0
+    assert api.last_body == {
+        "adapter": OWN["adapter"],
+        "enabled": True,
+        "system_prompt": "You write.",
+        "model": "large",
+    }
+    assert outcome.stdout == "copywriter\n"
+    assert "whsec_x" in outcome.stderr
+
+
+def test_the_header_s_value_is_read_from_standard_input(cli, api):
+    api.answers("PUT", "/v1/agents/copywriter", OWN)
+
+    outcome = cli.run(*SET_OWN, "--auth-header", "X-Team", stdin="s3cret\n")
+
+    assert outcome.exit_code == 0
+    assert api.last_body["auth"] == {"header": "X-Team", "value": "s3cret"}
+
+
+@pytest.mark.parametrize("more", [("--connection", "leena"), ("--aop", "x"), ("--workflow", "x")])
+def test_a_url_goes_without_a_connection(cli, more):
+    outcome = cli.run(*SET_OWN, *more)
+
+    assert outcome.exit_code == 2
+    assert "--url" in outcome.stderr
+
+
+def test_a_prompt_that_cannot_be_read_is_a_usage_error(cli):
+    outcome = cli.run(*SET_OWN, "--system-prompt", "missing.md")
+
+    assert outcome.exit_code == 2
+    assert "--system-prompt missing.md" in outcome.stderr
+
+
+def test_a_rotated_secret_is_data(cli, api):
+    api.answers(
+        "POST",
+        "/v1/agents/copywriter/signing-secret",
+        {"agent_role": "copywriter", "signing_secret": "whsec_y"},
+    )
+
+    assert cli.run("agent", "rotate-secret", "copywriter").stdout == "whsec_y\n"

@@ -8,17 +8,21 @@ suite's `deliveries` invokes again and again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from agentruns.errors import StartUnknown
+from agentruns.agent_calls import AgentResult
+from agentruns.errors import ResultAlreadyReceived, StartUnknown
 from agentruns.model import Event
 from agentruns.publishing import PublishEvents
+from agentruns.secret import Secret
 from agentruns.statuses import RunStatus
 from tests.fakes.event_bus import RecordingEventBus
 from tests.fakes.world import LEAP_ADAPTER, TENANT, World
+from tests.unit.core.agents import DRAFT, FAILURE, WRITING, parked_writing
 from tests.unit.core.hooked import a_body, hook_of, parked_workflow
 from tests.unit.core.invariants import check_invariants
 from tests.unit.structure.project import FUNCTION_NAMES
@@ -60,6 +64,30 @@ def starting_a_workflow(world: World) -> Deliver:
     world.put_agent(adapter=LEAP_ADAPTER)
     task = world.opened()
     return lambda: world.start_leap_workflow(task)
+
+
+def dispatching_an_agent(world: World) -> Deliver:
+    task = world.opened(WRITING)
+    return lambda: world.dispatch_agent(task)
+
+
+def dispatching_without_an_answer(world: World) -> Deliver:
+    world.agent.on_dispatch(StartUnknown("no answer"))
+    return dispatching_an_agent(world)
+
+
+def delivering(result: AgentResult) -> Callable[[World], Deliver]:
+    def prepare(world: World) -> Deliver:
+        task = parked_writing(world)
+        caller = world.task_tokens.read(Secret(world.agent.sent[-1].task_token))
+
+        def deliver() -> None:
+            with suppress(ResultAlreadyReceived):
+                world.deliver_result(caller, task.run_id, result)
+
+        return deliver
+
+    return prepare
 
 
 def telling(word: str) -> Callable[[World], Deliver]:
@@ -126,6 +154,11 @@ DELIVERIES: dict[str, dict[str, Callable[[World], Deliver]]] = {
     "mint_token": {"a run": minting},
     "execute_aop": {"a run": starting, "an answer that is lost": starting_without_an_answer},
     "start_leap_workflow": {"a run": starting_a_workflow},
+    "dispatch_agent": {
+        "a run": dispatching_an_agent,
+        "an answer that is lost": dispatching_without_an_answer,
+    },
+    "agent_api": {"a result": delivering(DRAFT), "a failure": delivering(FAILURE)},
     "hooks_api": {word: telling(word) for word in ("running", "completed", "failed")},
     "check_run": {word: looking(word) for word in ("in_progress", "paused", "completed", "failed")},
     "park_run": {"a paused run": parking},

@@ -69,5 +69,7 @@ def _field_path(location: Sequence[Any]) -> str:
 def _message(error: Mapping[str, Any]) -> str:
     """Pydantic's own texts, save where they speak of Python or leave the fix open."""
     if error["type"] == "union_tag_invalid":
+        if error["ctx"]["tag"] == "webhook":  # only an agent has that kind of adapter
+            return "store it as an agent (PUT /v1/agents/{agent_role}), then give its agent_role"
         return f"Input should be {str(error['ctx']['expected_tags']).replace(', ', ' or ')}"
     return _MESSAGES.get(error["type"], str(error["msg"]))
