@@ -195,7 +195,6 @@ class World:
             **planned,
         )
         self.accept_hook = AcceptHook(
-            connections=connections,
             executions=executions,
             hook_urls=self.hook_urls,
             look=look_at_workflow_run,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
-    from agentruns.workflows import StartLeapWorkflow
+    from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
 
 PROVIDER_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
 """What a function that calls a provider needs."""
@@ -108,7 +108,6 @@ def check_run() -> CheckRun:
     from agentruns.aop import LookAtAop
     from agentruns.checking import CheckRun
     from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
-    from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load(*PROVIDER_SETTINGS)
     look_at_aop = LookAtAop(
@@ -116,12 +115,7 @@ def check_run() -> CheckRun:
     )
     return CheckRun(
         activities=_stores().activities,
-        looks={
-            LEENA_AOP: look_at_aop,
-            LEAP_WORKFLOW: LookAtWorkflowRun(
-                connections=_stores().connections, api_keys=_api_keys(), leap=_gated_leap_api()
-            ),
-        },
+        looks={LEENA_AOP: look_at_aop, LEAP_WORKFLOW: _look_at_workflow_run()},
         ask=look_at_aop.ask,
         count_looks=_count_looks(settings),
         clock=now,
@@ -212,6 +206,9 @@ def operator_api() -> LambdaApp:
             gates=_stores().gates,
             leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
             leap=functools.partial(leap_api, CHECK_DEADLINE_SECONDS),
+            find_workflow_run=lambda *found: _look_at_workflow_run(CHECK_DEADLINE_SECONDS).find(
+                *found
+            ),
             admit_activities=_admit_activities(),
             accept_activity=accept_activity(),
             bootstrap_secret_arn=settings.operator_key_secret_arn,
@@ -233,21 +230,14 @@ def hooks_api() -> LambdaApp:
     from agentruns.adapters.leap_run import parse_hook
     from agentruns.api.hooks import build_hooks_app
     from agentruns.hooks import AcceptHook
-    from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
-    look = LookAtWorkflowRun(
-        connections=_stores().connections,
-        api_keys=_api_keys(),
-        leap=_gated_leap_api(CHECK_DEADLINE_SECONDS),
-    )
     return build_hooks_app(
         AcceptHook(
             activities=_stores().activities,
-            connections=_stores().connections,
             executions=_executions(),
             hook_urls=_hook_urls(),
-            look=look,
+            look=_look_at_workflow_run(CHECK_DEADLINE_SECONDS),
             parse=parse_hook,
             clock=now,
             policy=settings.poll_policy,
@@ -330,6 +320,14 @@ def _gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.Le
     budget = RequestBudget(budgets=_stores().budgets, clock=now)
     gate = ConnectionGate(gates=_stores().gates, clock=now)
     return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
+
+
+@functools.cache
+def _look_at_workflow_run(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LookAtWorkflowRun:
+    from agentruns.workflows import LookAtWorkflowRun
+
+    leap = _gated_leap_api(deadline_seconds)
+    return LookAtWorkflowRun(connections=_stores().connections, api_keys=_api_keys(), leap=leap)
 
 
 @functools.cache
