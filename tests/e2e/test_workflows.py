@@ -13,9 +13,9 @@ DIALECTS = ("workflows", "runs")
 
 @pytest.fixture(scope="module")
 def leap_url(deployment: Deployment) -> str:
-    """Of the stack's own Leap emulator; connections `leap-workflows` and `leap-runs` use it."""
+    """Of the stack's own Leap emulator; connections `acme-workflows` and `acme-runs` use it."""
     for dialect in DIALECTS:
-        deployment.connect_leap(f"leap-{dialect}", deployment.info.leap_emulator_url, dialect)
+        deployment.connect_leap(f"acme-{dialect}", deployment.info.leap_emulator_url, dialect)
     return deployment.info.leap_emulator_url
 
 
@@ -23,12 +23,12 @@ def leap_url(deployment: Deployment) -> str:
 def test_a_connection_is_stored_shown_without_its_key_and_checked(
     deployment: Deployment, leap_url: str, dialect: str
 ):
-    shown = deployment.request("GET", f"/v1/connections/leap-{dialect}")
+    shown = deployment.request("GET", f"/v1/connections/acme-{dialect}")
     assert ("leap", dialect, leap_url) == tuple(
         shown.json()[name] for name in ("provider", "dialect", "base_url")
     )
     assert deployment.info.leap_emulator_api_key not in shown.text
-    checked = deployment.call("POST", f"/v1/connections/leap-{dialect}/check", {})
+    checked = deployment.call("POST", f"/v1/connections/acme-{dialect}/check", {})
     assert checked["ok"] is True, checked
     assert all(check["detail"] for check in checked["checks"])
 
@@ -40,7 +40,7 @@ def test_a_role_is_given_to_a_workflow_and_its_end_comes_by_webhook(
     role = f"writer-{dialect}"
     adapter = {
         "type": "leap_workflow",
-        "connection": f"leap-{dialect}",
+        "connection": f"acme-{dialect}",
         "workflow_id": "wkf_completes",
     }
     deployment.call("PUT", f"/v1/agents/{role}", {"adapter": adapter})
