@@ -1,10 +1,14 @@
 """Leap workflows as an operator uses them: connection, agent, start, and the end by webhook."""
 
+import uuid
+from datetime import UTC, datetime
+
 import pytest
 import requests
 
+from agentruns.ids import new_activity_id
 from agentruns.statuses import ActivityStatus
-from tests.deployment import Deployment
+from tests.deployment import Deployment, is_parked
 
 pytestmark = pytest.mark.stack
 
@@ -59,3 +63,49 @@ def test_a_role_is_given_to_a_workflow_and_its_end_comes_by_webhook(
     (start,) = ledger["starts"]
     assert "wkf_completes" == start["workflow_id"]
     assert {"topic": dialect, "message": "Write"} == start["inputs"]
+
+
+def hook_of(leap_url: str, run_id: str) -> str:
+    """The URL that went out with the start of the run."""
+    query = {"webhook": run_id}
+    (start,) = requests.get(f"{leap_url}/_emulator/ledger", params=query, timeout=10).json()[
+        "starts"
+    ]
+    return str(start["webhook_url"])
+
+
+def test_a_hook_that_is_none_is_refused_as_one_of_no_run_at_all(
+    deployment: Deployment, leap_url: str
+):
+    activity_id = deployment.start_workflow("wkf_never_ends", "acme-workflows")
+    before = deployment.wait_for(activity_id, is_parked)
+    run = before.current_run
+    genuine = hook_of(leap_url, run.run_id)
+    base, _, name = genuine.rpartition("/")
+    run_id, tenant, mac = name.split(".")
+    flipped = mac[:-2] + ("A" if mac[-2] != "A" else "B") + mac[-1]
+    missing = f"run_{new_activity_id(datetime.now(UTC)).removeprefix('act_')}_1"
+    told = {"id": run.remote_id, "workflowId": "wkf_never_ends", "status": "completed"}
+    of_another_workflow = {**told, "workflowId": "wkf_completes"}
+
+    answers = [
+        requests.post(url, json=body, timeout=30)
+        for url, body in (
+            (f"{base}/{run_id}.{tenant}.{flipped}", told),
+            (f"{base}/{missing}.{tenant}.{mac}", told),
+            (f"{base}/{run_id}.rival.{mac}", told),
+            (f"{base}/{run_id}.{tenant}", told),
+            (f"{base}/{uuid.uuid4()}", told),
+            (genuine, {"status": "completed"}),
+            (genuine, of_another_workflow),
+            (genuine, []),
+        )
+    ]
+    answers.append(requests.post(genuine, data=b'{"id": "rnp_1", "status', timeout=30))
+
+    assert {404} == {answer.status_code for answer in answers}
+    assert 1 == len({answer.content for answer in answers}), "nobody learns which run there is"
+    assert run.run_id not in answers[0].text
+    assert before == deployment.record(activity_id)
+    assert 200 == requests.post(genuine, json=told, timeout=30).status_code
+    assert ActivityStatus.DONE is deployment.wait_for_end(activity_id).activity.status
