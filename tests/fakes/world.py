@@ -87,6 +87,7 @@ class World:
         *,
         policy: PollPolicy | None = None,
         leena: Callable[[FakeClock], FakeLeenaApi] = lambda clock: FakeLeenaApi(),
+        leap: Callable[[FakeClock], FakeLeapApi] = lambda clock: FakeLeapApi(),
         wrap: Callable[[str, Any], Any] = untouched,
         requests_per_minute: int | None = None,
         **agent: Any,
@@ -103,7 +104,7 @@ class World:
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
-        self.leap = FakeLeapApi()
+        self.leap: Any = leap(self.clock)
         self.secrets = InMemorySecretStore()
         self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
         self.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
