@@ -56,6 +56,7 @@ WORKFLOW_STARTS = (
 WORKFLOW_WORDS = ("queued", "running", "completed", "failed", "cancelled", "on_holiday")
 OTHER = "rnp_other"
 """A run of the same workflow that was never ours."""
+NOT_YET = "not yet"
 
 ERRORS = ("", "Sandbox.Timedout", "CredentialsRejected", "AopRejected", "StoreContention")
 
@@ -232,11 +233,19 @@ class AopLifecycle(Lifecycle):
 class WorkflowLifecycle(Lifecycle):
     """Over Leap: it is told, rightly and wrongly, and looked at where that can be."""
 
-    @initialize(agent=AGENTS, dialect=st.sampled_from(LeapDialect))
-    def open(self, agent: dict[str, Any], dialect: LeapDialect) -> None:
+    @initialize(
+        agent=AGENTS,
+        dialect=st.sampled_from(LeapDialect),
+        start=st.sampled_from([NOT_YET, None, StartUnknown("reset")]),
+    )
+    def open(self, agent: dict[str, Any], dialect: LeapDialect, start: Any) -> None:
         self.dialect = dialect
+        self.became: dict[str, str] = {}
         self.open_in(leap_world(dialect, **agent))
         self.world.leap.runs[OTHER] = a_workflow_run(OTHER)
+        if start is not NOT_YET:
+            self.open_run(1, "1")
+            self.start(start, None)
 
     def script(self, *answers: Any, early: str | None = None) -> None:
         """What the next start is answered, and what its webhook says before that."""
@@ -247,6 +256,7 @@ class WorkflowLifecycle(Lifecycle):
         def take(run: WorkflowRun, webhook_url: Secret) -> None:
             name = webhook_url.reveal().rsplit("/", 1)[-1]
             self.taken.append(name.split(".")[0])
+            self.became[name] = run.workflow_run_id
             if early is not None:
                 self.world.accept_hook(name, a_body(leap.ends(run.workflow_run_id, early)))
 
@@ -295,15 +305,16 @@ class WorkflowLifecycle(Lifecycle):
 
     @rule(
         word=st.sampled_from(WORKFLOW_WORDS),
-        workflow_run_id=st.sampled_from(["rnp_1", "rnp_1", "rnp_2", "item-7", OTHER, "rnp_none"]),
+        remote_id=st.sampled_from([None, None, None, OTHER, "rnp_none"]),
         attempt=st.integers(-2, -1),
     )
-    def tell(self, word: str, workflow_run_id: str, attempt: int) -> None:
-        """Early, late or twice; of the right run or of another."""
+    def tell(self, word: str, remote_id: str | None, attempt: int) -> None:
+        """Early, late or twice; of what the run became (None), or of another."""
         before = self.world.record(self.activity_id)
         told = before.runs[max(attempt, -len(before.runs))]
         self.show(word)
         name = hook_of(self.world, told.run_id)
+        workflow_run_id = remote_id or self.became.get(name, OTHER)
         try:
             self.world.accept_hook(name, a_body(a_workflow_run(workflow_run_id, status=word)))
         except HookRefused:
@@ -316,7 +327,7 @@ class WorkflowLifecycle(Lifecycle):
         if told.remote_id not in {None, workflow_run_id}:
             assert workflow_run_id in run.other_remote_ids
             assert told.status is run.status
-        elif told.status is RunStatus.START_UNKNOWN:
+        elif told.status is RunStatus.START_UNKNOWN or told.status.is_followed:
             assert workflow_run_id == run.remote_id
             assert run.status is WORKFLOW_STATUSES.get(word, RunStatus.RUNNING)
         elif told.status is RunStatus.PENDING:
