@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agentruns.model import Admission
+from agentruns.providers import LEAP_WORKFLOW
 from agentruns.statuses import RunStatus
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
@@ -17,6 +18,18 @@ from agentruns_cli.views import Activity, Check, Considered, Event, Fault, Run
 _LABEL_WIDTH = 18
 _WORK = ("aop_id", "workflow_id", "type")
 """What an adapter runs: the first that it has."""
+_WHERE_TO_LOOK = {
+    False: (
+        "in Leena AI for an item whose context has this id as agentruns_run_id",
+        *("--item", "AOP_ITEM_ID"),
+    ),
+    True: (
+        "in Leap for a run whose webhook URL has this id (its webhook, where it still comes, "
+        "settles it by itself)",
+        *("--workflow-run", "WORKFLOW_RUN_ID"),
+    ),
+}
+"""Of a run whose start is unknown: where, and what `resolve` takes of it. By: is it a workflow?"""
 _LONGEST_TITLE = 48
 _LIMITS = {"max_concurrent_runs": "RUNS AT ONCE", "requests_per_minute": "REQUESTS/MIN"}
 
@@ -114,10 +127,11 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
     if run is None or activity.ended_at is not None:
         return ""
     if run.status == RunStatus.START_UNKNOWN:
+        place, *found = _WHERE_TO_LOOK[activity.adapter.get("type") == LEAP_WORKFLOW]
         return (
-            f"It is not known whether the provider started {run.run_id}. Look there for an item "
-            "whose context has this id as agentruns_run_id, then say what you found:\n"
-            f"  {command_text('resolve', run.run_id, '--item', 'AOP_ITEM_ID')}\n"
+            f"It is not known whether the provider started {run.run_id}. Look {place}, then say "
+            "what you found:\n"
+            f"  {command_text('resolve', run.run_id, *found)}\n"
             f"  {command_text('resolve', run.run_id, '--not-started')}"
         )
     if activity.admission == Admission.WAITING:

@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], help="default: all")
     parser.add_argument("--seed", type=int, help="the first seed; default: another in each run")
-    parser.add_argument("--seeds", type=int, default=5, help="of `upstream` (%(default)s)")
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="of faults upstream, at most (%(default)s)"
+    )
     parser.add_argument("--short", action="store_true", help="few activities, one seed")
     arguments = parser.parse_args()
     # an ended terminal ends the stack as Ctrl-C does

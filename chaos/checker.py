@@ -1,4 +1,4 @@
-"""Joins the provider's ledger with the rows and the event logs: what is lost, doubled, wrong.
+"""Joins the providers' ledgers with the rows and the event logs: what is lost, doubled, wrong.
 
 Pure: everything it judges is handed in. Not here: where the books come from (`embedded`), and what
 an activity was subjected to (the scenarios).
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentruns.errors import StartUnknown
-from agentruns.model import ActivityRecord, Event, EventType, Run
+from agentruns.model import ActivityRecord, Event, EventType, EvidenceSource, Run
 from agentruns.statuses import ActivityStatus, RunStatus
 
 _RUN_ENDS = {EventType.RUN_COMPLETED, EventType.RUN_FAILED}
@@ -24,17 +24,20 @@ _PROVIDER_ENDS = {
     "completed": RunStatus.COMPLETED,
     "failed": RunStatus.FAILED,
     "aborted": RunStatus.ABORTED,
+    "cancelled": RunStatus.ABORTED,
 }
 VERDICTS = ("lost", "doubled", "contradicted", "stuck", "gaps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """An entry of the provider's ledger. `item_status`: what became of it, in its words."""
+    """An entry of a provider's ledger. `status`: what became of it, in its words. `is_told`: it
+    told us of that itself, and was answered that we took it."""
 
     run_id: str
-    aop_item_id: str
-    item_status: str
+    remote_id: str
+    status: str
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +63,15 @@ class Offence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """`ended` counts activities by terminal status; `unknown` those that visibly wait for a person,
-    `unknown_started` those of them that the provider had taken."""
+    `unknown_started` those of them that the provider had taken. `resolved`: runs whose start nobody
+    knew of until the provider told."""
 
     accepted: int
     starts: int
     ended: Mapping[ActivityStatus, int]
     unknown: int
     unknown_started: int
+    resolved: int
     offences: Sequence[Offence]
 
     def count(self, verdict: str) -> int:
@@ -83,7 +88,13 @@ def check(books: Books) -> Findings:
     records = books.records.values()
     started = {start.run_id for start in books.starts}
     waiting = [record for record in records if _waits_visibly(record)]
-    rules: Sequence[Callable[[Books], Iterator[Offence]]] = (_lost, _doubled, _wrong, _logs)
+    rules: Sequence[Callable[[Books], Iterator[Offence]]] = (
+        _lost,
+        _doubled,
+        _wrong,
+        _unheard,
+        _logs,
+    )
     return Findings(
         accepted=len(books.accepted),
         starts=len(books.starts),
@@ -92,6 +103,7 @@ def check(books: Books) -> Findings:
         ),
         unknown=len(waiting),
         unknown_started=sum(record.current_run.run_id in started for record in waiting),
+        resolved=sum(_resolved(log) for log in books.events.values()),
         offences=[offence for rule in rules for offence in rule(books)],
     )
 
@@ -104,10 +116,10 @@ def _lost(books: Books) -> Iterator[Offence]:
     for start in books.starts:
         run = runs.get(start.run_id)
         if run is None:
-            reason = f"the provider runs {start.aop_item_id} for {start.run_id}, which no row has"
+            reason = f"the provider runs {start.remote_id} for {start.run_id}, which no row has"
             yield Offence(verdict="lost", activity_id="", reason=reason)
         elif run.remote_id is None and not _admits_not_knowing(run):
-            reason = f"{run.run_id} is {run.status}, and denies the start of {start.aop_item_id}"
+            reason = f"{run.run_id} is {run.status}, and denies the start of {start.remote_id}"
             yield Offence(verdict="lost", activity_id=run.activity_id, reason=reason)
 
 
@@ -131,7 +143,7 @@ def _doubled(books: Books) -> Iterator[Offence]:
 
 def _wrong(books: Books) -> Iterator[Offence]:
     """Rows against the provider and against themselves; what neither ended nor visibly waits."""
-    starts = {start.aop_item_id: start for start in books.starts}
+    starts = {start.remote_id: start for start in books.starts}
     for activity_id, record in books.records.items():
         status = record.activity.status
         for run in record.runs:
@@ -156,9 +168,29 @@ def _contradictions(run: Run, starts: Mapping[str, Start]) -> Iterator[str]:
     if start is None or start.run_id != run.run_id:
         yield f"{run.run_id} follows {run.remote_id}, which the provider did not start for it"
         return
-    told = _PROVIDER_ENDS.get(start.item_status)
+    told = _PROVIDER_ENDS.get(start.status)
     if run.status.is_terminal and run.status is not told:
-        yield f"{run.run_id} is {run.status}, the provider says {start.item_status!r}"
+        yield f"{run.run_id} is {run.status}, the provider says {start.status!r}"
+
+
+def _unheard(books: Books) -> Iterator[Offence]:
+    """The provider told of a start, and its run knows of none."""
+    told = {start.run_id: start.remote_id for start in books.starts if start.is_told}
+    for activity_id, record in books.records.items():
+        for run in record.runs:
+            if run.run_id in told and run.remote_id is None:
+                reason = f"{run.run_id} is {run.status}, though {told[run.run_id]} was told"
+                yield Offence(verdict="stuck", activity_id=activity_id, reason=reason)
+
+
+def _resolved(log: Sequence[Event]) -> int:
+    unknown = {event.run_id for event in log if event.type is EventType.RUN_START_UNKNOWN}
+    return sum(
+        event.type is EventType.RUN_STARTED
+        and event.run_id in unknown
+        and event.detail.get("source") == EvidenceSource.WEBHOOK.value
+        for event in log
+    )
 
 
 def _logs(books: Books) -> Iterator[Offence]:

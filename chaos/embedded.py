@@ -1,4 +1,4 @@
-"""The embedded stack of the fault suite: its proxy, its provider, and both sides' books.
+"""The embedded stack of the fault suite: its proxy, its providers, and both sides' books.
 
 One stack serves every scenario: MiniStack keeps its state over a clean stop, its functions call AWS
 through microburst, waits take a twentieth of their time. IAM is not enforced, since microburst
@@ -8,6 +8,7 @@ rewrites the host that a signature covers; the workflow tests enforce it.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -23,17 +24,21 @@ from typing import Any
 import requests
 
 from agentruns.errors import StoreConflict
-from agentruns.gate import Door, GateState
+from agentruns.gate import Door
 from agentruns.gating import REMEMBERED_SECONDS
 from agentruns.ids import execution_name
 from agentruns.model import ActivityRecord, Event
+from agentruns.providers import LeapDialect
 from agentruns.store.activities import DynamoDbActivityStore
 from agentruns.store.gates import DynamoDbGateStore
 from agentruns.store.table import DynamoDbTable
-from chaos.checker import Books, Start
+from chaos.checker import Books
+from chaos.gates import ended_waits
+from chaos.ledgers import starts_of
 from chaos.proxy import FaultProxy, fault_proxy
 from local import stack as embedded
 from local.demo import CREDENTIALS
+from local.leap_emulator import LeapEmulator
 from local.leena_emulator import LeenaEmulator
 from local.processes import LOOPBACK, command_lines, free_port
 from local.stack_files import StackInfo, StateDirectory
@@ -41,6 +46,7 @@ from local.stack_files import StackInfo, StateDirectory
 STATE_DIRECTORY = embedded.CHECKOUT / ".local" / "chaos-stack"
 STACK_NAME = "agentruns-chaos"
 TENANT = "default"
+DIALECTS = tuple(dialect.value for dialect in LeapDialect)
 REQUESTS_AT_ONCE = 6
 TRIES = 8
 LOOK_EVERY_SECONDS = 0.5
@@ -54,7 +60,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChaosSite:
-    """The stack, up; each scenario takes it with a provider and a connection of its own."""
+    """The stack, up; each scenario takes it with providers and connections of its own."""
 
     deployed: StackInfo
     switches: Mapping[str, str]
@@ -63,10 +69,10 @@ class ChaosSite:
 
     @contextmanager
     def scenario(self, name: str, seed: int) -> Iterator[ChaosStack]:
-        """With a provider whose ledger is empty. The proxy is without rules before and after."""
+        """With providers whose ledgers are empty. The proxy is without rules before and after."""
         self.proxy.set_rules([])
-        with LeenaEmulator() as leena:
-            stack = ChaosStack(self, leena, connection=f"{name}-{seed}")
+        with LeenaEmulator() as leena, LeapEmulator() as leap:
+            stack = ChaosStack(self, leena, leap, connection=f"{name}-{seed}")
             stack.connect()
             try:
                 yield stack
@@ -76,10 +82,12 @@ class ChaosSite:
 
 @dataclass(frozen=True, slots=True)
 class ChaosStack:
-    """A scenario's view: `connection` names the provider emulator of its own, `leena`."""
+    """A scenario's view: `connection` names the provider emulator of its own, `leena`; `leap` has
+    one for each dialect, by `connection_to`."""
 
     site: ChaosSite
     leena: LeenaEmulator
+    leap: LeapEmulator
     connection: str
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -117,15 +125,40 @@ class ChaosStack:
         urls = {"auth": self.leena.url, "api": self.leena.url}
         body = {"provider": "leena", "region": "us-east-1", "base_urls": urls, **CREDENTIALS}
         self.call("PUT", f"/v1/connections/{self.connection}", body)
+        key = self.leap.settings.api_key
+        for dialect in DIALECTS:
+            body = {"provider": "leap", "dialect": dialect, "base_url": self.leap.url}
+            name = self.connection_to(dialect)
+            self.call("PUT", f"/v1/connections/{name}", body | {"api_key": key})
 
-    def start_many(self, aop_id: str, count: int, batch: str = "", **fields: Any) -> list[str]:
+    def connection_to(self, dialect: str) -> str:
+        """Of Leap."""
+        return f"{self.connection}-{dialect}"
+
+    @property
+    def connections(self) -> list[str]:
+        return [self.connection, *(self.connection_to(dialect) for dialect in DIALECTS)]
+
+    def start_many(self, aop_id: str, count: int, batch: str = "") -> list[str]:
         """Open so many activities, each under an Idempotency-Key of its own; their ids. `batch`
         tells the keys of several calls for one AOP apart."""
         adapter = {"type": "leena_aop", "connection": self.connection, "aop_id": aop_id}
+        return self._open_many(adapter, aop_id, count, batch)
 
+    def start_workflows(
+        self, workflow_id: str, dialect: str, count: int, batch: str = ""
+    ) -> list[str]:
+        """As `start_many`, over Leap."""
+        connection = self.connection_to(dialect)
+        adapter = {"type": "leap_workflow", "connection": connection, "workflow_id": workflow_id}
+        return self._open_many(adapter, f"{workflow_id}-{dialect}", count, batch)
+
+    def _open_many(
+        self, adapter: Mapping[str, str], name: str, count: int, batch: str
+    ) -> list[str]:
         def start(number: int) -> str:
-            body = {"adapter": adapter, "message": "chaos", "title": f"{aop_id} {number}", **fields}
-            key = f"{self.connection}-{aop_id}-{batch}-{number}"
+            body = {"adapter": adapter, "message": "chaos", "title": f"{name} {number}"}
+            key = f"{self.connection}-{name}-{batch}-{number}"
             return str(self.call("POST", "/v1/activities", body, key)["activity_id"])
 
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
@@ -142,26 +175,18 @@ class ChaosStack:
         return DynamoDbTable(self.site.deployed.table_name, lambda: self.aws("dynamodb"))
 
     def books(self, accepted: Sequence[str]) -> Books:
-        """What the rows, the event logs and the provider's ledger say now, of this scenario."""
+        """What the rows, the event logs and the providers' ledgers say now, of this scenario."""
         stored = self._stored_activities()
         records = {activity_id: self.store.read(TENANT, activity_id) for activity_id in stored}
         return Books(
             accepted=list(accepted),
             records=records,
             events={activity_id: self.events(activity_id) for activity_id in stored},
-            starts=[
-                Start(
-                    run_id=str(entry.agentruns_run_id),
-                    aop_item_id=entry.item.aop_item_id,
-                    item_status=str(self.leena.items.look(entry.item.aop_item_id)["status"]),
-                )
-                for entry in self.leena.ledger.executes()
-                if entry.item is not None
-            ],
+            starts=starts_of(self.leena, self.leap),
         )
 
     def _stored_activities(self) -> list[str]:
-        """By the table itself, not by its index: every activity on this connection."""
+        """By the table itself, not by its index: every activity on these connections."""
         pages = (
             self.aws("dynamodb")
             .get_paginator("scan")
@@ -175,7 +200,7 @@ class ChaosStack:
         return [
             activity_id
             for activity_id in ids
-            if self.store.read(TENANT, activity_id).activity.adapter.connection == self.connection
+            if self.store.read(TENANT, activity_id).activity.adapter.connection in self.connections
         ]
 
     def events(self, activity_id: str) -> Sequence[Event]:
@@ -196,11 +221,11 @@ class ChaosStack:
         open_ids = list(activity_ids)
         while True:
             records = [self.store.read(TENANT, activity_id) for activity_id in open_ids]
-            still_open = [record for record in records if not _rests(record)]
+            still_open = [record for record in records if not rests(record)]
             if not still_open or time.monotonic() > give_up_at:
                 return still_open
             open_ids = [record.activity.activity_id for record in still_open]
-            idle = [record for record in still_open if self._is_idle(record)]
+            idle = [record for record in still_open if self.is_idle(record)]
             if idle and by_ticks:
                 self.tick(idle)
             elif len(idle) == len(still_open):
@@ -217,7 +242,7 @@ class ChaosStack:
             self.tick(still_open)
         return needed
 
-    def _is_idle(self, record: ActivityRecord) -> bool:
+    def is_idle(self, record: ActivityRecord) -> bool:
         """Its execution waits on its callback token, or is no more."""
         if record.current_run.callback_token is not None:
             return True
@@ -238,14 +263,14 @@ class ChaosStack:
         return {} if "FunctionError" in answer else counts
 
     def open_gates(self) -> None:
-        """The time for which the connection's gates are closed is over: their rows say so. Failures
+        """The time for which the connections' gates are closed is over: their rows say so. Failures
         and trips stay counted, so whoever calls first probes."""
         gates, opened = DynamoDbGateStore(self._table), False
         now = datetime.now(UTC)
-        for door in Door:
-            state = gates.read(TENANT, self.connection, door, consistent=True)
+        for connection, door in itertools.product(self.connections, Door):
+            state = gates.read(TENANT, connection, door, consistent=True)
             with suppress(StoreConflict):  # a worker was faster: the next tick looks again
-                if (over := _over(state, now)) != state:
+                if (over := ended_waits(state, now)) != state:
                     gates.write(over, now)
                     opened = True
         if opened:
@@ -308,26 +333,8 @@ class ChaosStack:
         return sorted(StateDirectory(self.site.directory).logs.glob("ministack*.log"))
 
 
-def _over(state: GateState, now: datetime) -> GateState:
-    """The gate when everything that closes it now has passed; itself where nothing does."""
-    past = now - timedelta(milliseconds=1)
-
-    def passed(until: datetime | None) -> datetime | None:
-        return past if until is not None and until > now else until
-
-    refusal = state.refusal
-    if refusal is not None and refusal.until > now:
-        refusal = replace(refusal, until=past)
-    return replace(
-        state,
-        tripped_until=passed(state.tripped_until),
-        probe_until=passed(state.probe_until),
-        wait_until=passed(state.wait_until),
-        refusal=refusal,
-    )
-
-
-def _rests(record: ActivityRecord) -> bool:
+def rests(record: ActivityRecord) -> bool:
+    """It has ended, or visibly waits."""
     return record.activity.status.is_terminal or record.activity.status.value == "blocked"
 
 

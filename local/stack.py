@@ -18,11 +18,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.leap_emulator import EmulatorSettings as LeapSettings
 from local.processes import (
     LOOPBACK,
     free_port,
@@ -35,6 +36,7 @@ from local.processes import (
 from local.sam import ARTIFACT_BUCKET, CREDENTIALS, REGION, Sam, SamFailed, python_runtime
 from local.sources import source_digest
 from local.stack_files import Service, StackInfo, StateDirectory
+from local.steps import Steps
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STACK_NAME = "agentruns-local"
@@ -42,37 +44,13 @@ SAVING_SECONDS = 30
 STATE_DIRECTORY_VARIABLE = "AGENTRUNS_STATE_DIR"
 MINISTACK = "ministack"
 LEENA_EMULATOR = "leena_emulator"
+LEAP_EMULATOR = "leap_emulator"
+EMULATOR_PORTS = {LEENA_EMULATOR: 4580, LEAP_EMULATOR: 4581}
+"""Of the providers' emulators: the module's name in `local`, and the port of the usual stack."""
 
 
 class StackFailed(Exception):
     """The stack could not be brought up; the message says what failed and where its log is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Tells on standard error what is being done and how long it took; silent when not wanted."""
-
-    wanted: bool = True
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Print the title when the step begins, its seconds when it ends."""
-        began = time.monotonic()
-        self._print(f"  {title} ... ", end="")
-        try:
-            yield
-        except BaseException:
-            self._print("failed")
-            raise
-        self._print(f"{time.monotonic() - began:.1f} s")
-
-    def note(self, text: str) -> None:
-        """Print a line that is no step."""
-        self._print(f"  {text}")
-
-    def _print(self, text: str, end: str = "\n") -> None:
-        if self.wanted:
-            print(text, end=end, file=sys.stderr, flush=True)
 
 
 def default_state_directory() -> Path:
@@ -170,7 +148,7 @@ def _locked(state: StateDirectory) -> Iterator[None]:
 def _is_up(state: StateDirectory, switches: Mapping[str, str]) -> bool:
     services = state.read_services()
     return (
-        services.keys() == {MINISTACK, LEENA_EMULATOR}
+        services.keys() == {MINISTACK, *EMULATOR_PORTS}
         and all(is_running(service.process) for service in services.values())
         and state.read_deployed().get("switches") == _digest(switches)
         and (stack := state.read_stack()) is not None
@@ -197,14 +175,15 @@ def _start_processes(state: StateDirectory, switches: Mapping[str, str], steps: 
     is_default = state.path == CHECKOUT / ".local"
     with steps.step("starting MiniStack"):
         _start_ministack(state, switches, preferred_port=4566 if is_default else None)
-    with steps.step("starting the Leena emulator"):
-        _start_process(
-            state,
-            LEENA_EMULATOR,
-            preferred_port=4580 if is_default else None,
-            command=[sys.executable, "-m", "local.leena_emulator"],
-            environment={"PYTHONPATH": str(CHECKOUT)},
-        )
+    with steps.step("starting the Leena and the Leap emulator"):
+        for name, port in EMULATOR_PORTS.items():
+            _start_process(
+                state,
+                name,
+                preferred_port=port if is_default else None,
+                command=[sys.executable, "-m", f"local.{name}"],
+                environment={"PYTHONPATH": str(CHECKOUT)},
+            )
     state.write_deployed({"switches": _digest(switches)})
 
 
@@ -320,6 +299,8 @@ def _describe(state: StateDirectory, endpoint_url: str, stack_name: str) -> Stac
         table_name=outputs["TableName"],
         event_bus=outputs["EventBusName"],
         leena_emulator_url=f"http://{LOOPBACK}:{services[LEENA_EMULATOR].port}",
+        leap_emulator_url=f"http://{LOOPBACK}:{services[LEAP_EMULATOR].port}",
+        leap_emulator_api_key=LeapSettings().api_key,
         stack_name=stack_name,
         pids={name: service.process.pid for name, service in services.items()},
         outputs=outputs,
@@ -386,6 +367,7 @@ def main() -> int:
     print(f"  API             {stack.api_url}/v1")
     print(f"  AWS endpoint    {stack.endpoint_url}")
     print(f"  Leena emulator  {stack.leena_emulator_url}")
+    print(f"  Leap emulator   {stack.leap_emulator_url}")
     print(f"  description     {_shown(StateDirectory(arguments.state_dir.resolve()).stack_file)}")
     return 0
 

@@ -29,7 +29,8 @@ class StackInfo:
     """A deployed embedded stack; mirrors stack.json.
 
     `api_url` has no trailing slash and no /v1. `outputs` are the template's outputs as they are,
-    `pids` the process ids by name ("ministack", "leena_emulator").
+    `pids` the process ids by name ("ministack", "leena_emulator", "leap_emulator"). The API key is
+    the one that the Leap emulator is born with, as the Leena emulator is with its credentials.
     """
 
     api_url: str
@@ -40,6 +41,8 @@ class StackInfo:
     table_name: str
     event_bus: str
     leena_emulator_url: str
+    leap_emulator_url: str
+    leap_emulator_api_key: str = field(repr=False)
     stack_name: str
     pids: Mapping[str, int]
     outputs: Mapping[str, str]

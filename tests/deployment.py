@@ -133,6 +133,28 @@ class Deployment:
         }
         self.call("PUT", f"/v1/connections/{name}", body, key=key)
 
+    def connect_leap(
+        self, name: str, url: str, dialect: str, api_key: str = "", key: str | None = None
+    ) -> None:
+        """`api_key` "": the one that an emulator is born with."""
+        body = {
+            "provider": "leap",
+            "dialect": dialect,
+            "base_url": url,
+            "api_key": api_key or self.info.leap_emulator_api_key,
+        }
+        self.call("PUT", f"/v1/connections/{name}", body, key=key)
+
+    def start_workflow(self, workflow_id: str, connection: str, **body: Any) -> str:
+        """The id of the activity that was opened."""
+        adapter = {
+            "type": "leap_workflow",
+            "connection": connection,
+            "workflow_id": workflow_id,
+        }
+        accepted = self.call("POST", "/v1/activities", {"adapter": adapter, **body})
+        return str(accepted["activity_id"])
+
     def start(self, aop_id: str, connection: str, **body: Any) -> str:
         """The id of the activity that was opened."""
         adapter = {"type": "leena_aop", "connection": connection, "aop_id": aop_id}

@@ -21,7 +21,15 @@ def resolve_run(
     item: Annotated[
         str | None,
         typer.Option(
-            "--item", metavar="AOP_ITEM_ID", help="It was started: the item found at the provider."
+            "--item", metavar="AOP_ITEM_ID", help="It was started: the item found in Leena AI."
+        ),
+    ] = None,
+    workflow_run: Annotated[
+        str | None,
+        typer.Option(
+            "--workflow-run",
+            metavar="WORKFLOW_RUN_ID",
+            help="It was started: the run found in Leap.",
         ),
     ] = None,
     not_started: Annotated[
@@ -39,14 +47,16 @@ def resolve_run(
 ) -> None:
     """Say what became of a run whose start is unknown.
 
-    Look at the provider for an item whose context has agentruns_run_id. If it is there, that item
-    is followed from now on; if it is not, the run ends and the next one is opened at once.
+    Look in Leena AI for an item whose context has this run's id as agentruns_run_id, in Leap for a
+    run whose webhook URL has it. If it is there, it is followed from now on; if it is not, the run
+    ends and the next one is opened at once.
 
     \b
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --item 69e90f247276b2fa8f2766e0
+    agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --workflow-run rnp_x4Q7mZ2LkVb
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --not-started --watch
     """  # noqa: D301  # \b keeps these lines apart in the help
-    body = _finding(item, not_started=not_started)
+    body = _finding(item, workflow_run, not_started=not_started)
     if wait_timeout is not None and not watch:
         raise UsageFault("--wait-timeout says how long to wait", "but --watch is not given")
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
@@ -71,14 +81,17 @@ def resolve_run(
     )
 
 
-def _finding(item: str | None, *, not_started: bool) -> JsonObject:
+def _finding(item: str | None, workflow_run: str | None, *, not_started: bool) -> JsonObject:
     """The body of POST /v1/runs/{run_id}/resolve."""
-    if (item is None) is not not_started:
+    ids = {"aop_item_id": item, "workflow_run_id": workflow_run}
+    found = {name: value for name, value in ids.items() if value is not None}
+    if len(found) + not_started != 1:
         raise UsageFault(
             "What became of it?",
-            "give --item AOP_ITEM_ID, where the provider has it, or --not-started; exactly one",
+            "give --item AOP_ITEM_ID or --workflow-run WORKFLOW_RUN_ID, where the provider has it, "
+            "or --not-started; exactly one",
         )
-    return {"not_started": True} if item is None else {"bind": {"aop_item_id": item}}
+    return {"bind": found} if found else {"not_started": True}
 
 
 def _run_id_of(session: Session, identifier: str) -> str:

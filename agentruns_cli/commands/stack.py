@@ -27,10 +27,11 @@ def start_stack(as_json: AsJson = False, ids_only: IdsOnly = False) -> None:
         stack = launcher.start(quiet=not screen.is_for_people)
     _print_stack(screen, stack)
     screen.chatter(
-        "Next, with the emulator's made-up credentials (demo-client, demo-secret, demo-user, "
-        "demo-password):\n"
+        "Next, with the emulators' made-up credentials (demo-client, demo-secret, demo-user, "
+        "demo-password; the API key demo-key):\n"
         "  agentruns connect leena --region us-east-1 "
-        f"--auth-url {stack.leena_emulator_url} --aic-url {stack.leena_emulator_url}"
+        f"--auth-url {stack.leena_emulator_url} --aic-url {stack.leena_emulator_url}\n"
+        f"  agentruns connect leap --base-url {stack.leap_emulator_url}"
     )
 
 
@@ -70,6 +71,7 @@ def _print_stack(screen: Screen, stack: "StackInfo") -> None:
             ("API", f"{stack.api_url}/v1"),
             ("AWS endpoint", stack.endpoint_url),
             ("Leena emulator", stack.leena_emulator_url),
+            ("Leap emulator", stack.leap_emulator_url),
             ("state machine", stack.state_machine_arn),
             ("table", stack.table_name),
             ("event bus", stack.event_bus),

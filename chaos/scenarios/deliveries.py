@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from chaos.checker import check
-from chaos.embedded import STACK_NAME, ChaosSite, ChaosStack
+from chaos.embedded import DIALECTS, STACK_NAME, ChaosSite, ChaosStack
 from chaos.outcome import Outcome, evidence_of
 from chaos.scenarios.upstream import polls
 
@@ -74,7 +74,17 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
 
 
 def _event(stack: ChaosStack, number: int) -> dict[str, Any]:
-    adapter = {"type": "leena_aop", "connection": stack.connection, "aop_id": "asked"}
+    kinds = [
+        {"type": "leena_aop", "connection": stack.connection, "aop_id": "asked"},
+        *(
+            {
+                "type": "leap_workflow",
+                "connection": stack.connection_to(dialect),
+                "workflow_id": "wkf_completes",
+            }
+            for dialect in DIALECTS
+        ),
+    ]
     return {
         "version": "0",
         "id": f"{stack.connection}-{number:04}",
@@ -82,7 +92,7 @@ def _event(stack: ChaosStack, number: int) -> dict[str, Any]:
         "detail-type": "ActivityRequested",
         "time": "2026-01-02T12:00:00Z",
         "region": "us-east-1",
-        "detail": {"adapter": adapter, "message": "chaos"},
+        "detail": {"adapter": kinds[number % len(kinds)], "message": "chaos"},
     }
 
 

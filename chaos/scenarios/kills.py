@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from agentruns.model import ActivityRecord
 from chaos.checker import check
 from chaos.embedded import ChaosSite, ChaosStack
+from chaos.ledgers import untaken, untold
 from chaos.outcome import Outcome, evidence_of
 from chaos.scenarios.upstream import polls
 
@@ -21,10 +22,15 @@ FIRST_ACTIVITIES, MORE_ACTIVITIES = 12, 4
 MEAN_SECONDS_BETWEEN = 0.7
 ON_THE_WAY = (
     *("operator-api", "open-run", "mint-token", "execute-aop", "check-run", "settle-run"),
-    "publish-events",
+    *("start-leap-workflow", "park-run", "hooks-api", "publish-events"),
 )
 """The functions that an activity's way leads through; the others idle here."""
-CALLS_UPSTREAM = {"execute": "execute-aop", "status": "check-run"}
+CALLS_UPSTREAM = {
+    "execute": "execute-aop",
+    "status": "check-run",
+    "start": "start-leap-workflow",
+    "read": "hooks-api",
+}
 """Not the minting: all others wait for the lease of a worker that died of it, half a minute."""
 LOOK_EVERY_SECONDS = 0.02
 PATIENCE_SECONDS = 240.0
@@ -65,7 +71,8 @@ class Killer:
         return ""
 
     def _received(self) -> dict[str, int]:
-        counts = self.stack.leena.ledger.as_document()["counts"]
+        leena, leap = self.stack.leena.ledger, self.stack.leap.ledger
+        counts = leena.as_document()["counts"] | leap.as_document()["counts"]
         return {operation: counts[operation]["received"] for operation in CALLS_UPSTREAM}
 
 
@@ -76,7 +83,9 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
         stack.leena.define_aop("works", polls(in_progress=3, completed=0))
         for operation in ("token", "execute", "status"):
             stack.leena.add_fault(operation=operation, kind="delay", seconds=1)
-        accepted = stack.start_many("works", FIRST_ACTIVITIES, batch="first")
+        for operation in ("start", "read"):
+            stack.leap.add_fault(operation=operation, kind="delay", seconds=1)
+        accepted = _start(stack, FIRST_ACTIVITIES, "first")
         killer, is_over = Killer(stack, seed, size), threading.Event()
         thread = threading.Thread(target=killer.run, args=(is_over,))
         thread.start()
@@ -84,12 +93,15 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
             while thread.is_alive():
                 under_way = len(stack.wait_for_ends(accepted, 0, by_ticks=False))
                 if under_way < FIRST_ACTIVITIES:
-                    accepted += stack.start_many("works", MORE_ACTIVITIES, batch=f"{len(accepted)}")
+                    accepted += _start(stack, MORE_ACTIVITIES, f"{len(accepted)}")
                 else:
                     is_over.wait(LOOK_EVERY_SECONDS)
         finally:
             is_over.set()
             thread.join()
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while untold(stack.leap) and time.monotonic() < give_up_at:
+            time.sleep(LOOK_EVERY_SECONDS)
         stack.wait_for_ends(accepted, PATIENCE_SECONDS, by_ticks=False)
         ticks = stack.tick_until_rest(accepted, TICKS)
         books = stack.books(accepted)
@@ -104,11 +116,19 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
             ticks=ticks,
             notes=[
                 f"{killer.killed} workers killed at {killer.strikes} moments,"
-                f" {struck} of them with a task of an execution in hand"
+                f" {struck} of them with a task of an execution in hand;"
+                f" {len(untaken(stack.leap))} webhooks were not taken,"
+                f" {findings.resolved} unknown starts were resolved by theirs"
             ],
             broken=[] if struck else ["no execution felt a kill"],
             evidence=evidence_of(stack, findings),
         )
+
+
+def _start(stack: ChaosStack, count: int, batch: str) -> list[str]:
+    """Half of them workflows, which can be asked: a webhook may meet a dead worker, and is lost."""
+    workflows = stack.start_workflows("wkf_completes", "runs", count // 2, batch)
+    return workflows + stack.start_many("works", count - len(workflows), batch)
 
 
 def _kill(pid: int) -> bool:

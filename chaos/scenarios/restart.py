@@ -88,7 +88,7 @@ def _in_flight(stack: ChaosStack, accepted: list[str]) -> list[ActivityRecord]:
 
 def _resolve_unknown(stack: ChaosStack, accepted: list[str]) -> int:
     """A person says what became of the unknown starts; how many there were."""
-    started = {start.run_id: start.aop_item_id for start in stack.books(accepted).starts}
+    started = {start.run_id: start.remote_id for start in stack.books(accepted).starts}
     runs = [stack.store.read("default", activity_id).current_run for activity_id in accepted]
     unknown = [run for run in runs if run.status is RunStatus.START_UNKNOWN]
     for run in unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos.checker import check
@@ -53,18 +53,21 @@ def rules(seed: int, share: float = SHARE) -> Iterator[dict[str, Any]]:
     own = {"token": (), "execute": ON_EXECUTE, "status": ON_STATUS}
     luck = random.Random(seed)  # noqa: S311  # repeatable faults, no secrets
     for operation, extra in own.items():
-        kinds = [*ALWAYS, *extra]
-        luck.shuffle(kinds)
-        each = share / len(kinds)
-        for number, kind in enumerate(kinds):
-            # the rules before have taken their share: of what is left this is as much as theirs
-            probability = each / (1 - number * each)
-            yield {
-                "operation": operation,
-                "probability": probability,
-                "seed": luck.randrange(2**32),
-                **kind,
-            }
+        for kind in shared(share, [*ALWAYS, *extra], luck):
+            yield {"operation": operation, **kind}
+
+
+def shared(
+    share: float, kinds: Sequence[Mapping[str, Any]], luck: random.Random
+) -> Iterator[dict[str, Any]]:
+    """The kinds in any order, each with its probability and a seed: of what they can strike they
+    strike that share, each as much of it as the others."""
+    kinds = luck.sample(kinds, len(kinds))
+    each = share / len(kinds)
+    for number, kind in enumerate(kinds):
+        # the rules before have taken their share: of what is left this is as much as theirs
+        probability = each / (1 - number * each)
+        yield {"probability": probability, "seed": luck.randrange(2**32), **kind}
 
 
 def run(site: ChaosSite, seed: int, size: int) -> Outcome:

@@ -15,8 +15,9 @@ from agentruns.model import (
 )
 from agentruns.statuses import ActivityStatus, RunStatus
 from chaos.checker import VERDICTS, Books, Findings, Start, check
+from chaos.embedded import DIALECTS
 from chaos.outcome import COLUMNS, Outcome
-from chaos.scenarios import upstream
+from chaos.scenarios import upstream, workflows
 from tests.contracts.samples import a_run, an_activity
 from tests.fakes.clock import NOON
 
@@ -36,7 +37,7 @@ def evidence(status: RunStatus = RunStatus.COMPLETED, *, decided: bool = True) -
 
 def done() -> ActivityRecord:
     activity = an_activity(status=ActivityStatus.DONE, last_sequence=len(LOG))
-    run = a_run(activity, status=RunStatus.COMPLETED, aop_item_id=ITEM, evidence=(evidence(),))
+    run = a_run(activity, status=RunStatus.COMPLETED, remote_id=ITEM, evidence=(evidence(),))
     return ActivityRecord(activity=activity, runs=(run,))
 
 
@@ -62,7 +63,7 @@ def books(record: ActivityRecord, **fields) -> Books:
         "accepted": [activity_id],
         "records": {activity_id: record},
         "events": {activity_id: log(record)},
-        "starts": [Start(run_id=run_id, aop_item_id=ITEM, item_status="completed")],
+        "starts": [Start(run_id=run_id, remote_id=ITEM, status="completed")],
     }
     return Books(**(values | fields))
 
@@ -81,7 +82,7 @@ def verdicts(found: Findings) -> set[str]:
 
 def unknown() -> ActivityRecord:
     blocked = in_activity(done(), status=ActivityStatus.BLOCKED, last_sequence=2)
-    return in_run(blocked, status=RunStatus.START_UNKNOWN, aop_item_id=None, evidence=())
+    return in_run(blocked, status=RunStatus.START_UNKNOWN, remote_id=None, evidence=())
 
 
 def test_right_books_are_clean():
@@ -106,17 +107,27 @@ def test_a_start_that_ended_as_unknown_is_not_denied():
     record = in_run(
         in_activity(done(), status=ActivityStatus.FAILED),
         status=RunStatus.FAILED,
-        aop_item_id=None,
+        remote_id=None,
         error=problem,
     )
 
     assert check(books(record)).is_clean
 
 
+def test_an_unknown_start_that_its_webhook_resolved_is_counted():
+    types = (*LOG[:2], EventType.RUN_START_UNKNOWN, *LOG[2:])
+    record = in_activity(done(), last_sequence=len(types))
+    events = [replace(event, detail={"source": "webhook"}) for event in log(record, types)]
+    activity_id = record.activity.activity_id
+    by_hand = [replace(event, detail={"source": "human"}) for event in events]
+
+    assert 1 == check(books(record, events={activity_id: events})).resolved
+    assert 0 == check(books(record, events={activity_id: by_hand})).resolved
+    assert 0 == check(books(done())).resolved
+
+
 def second_start(record: ActivityRecord) -> Books:
-    start = Start(
-        run_id=record.current_run.run_id, aop_item_id="another", item_status="in_progress"
-    )
+    start = Start(run_id=record.current_run.run_id, remote_id="another", status="in_progress")
     right = books(record)
     return replace(right, starts=[*right.starts, start])
 
@@ -129,7 +140,7 @@ def another_activity(record: ActivityRecord) -> Books:
 def denied(record: ActivityRecord) -> Books:
     failed = in_activity(record, status=ActivityStatus.FAILED)
     problem = Problem(code="upstream_unavailable", message="refused")
-    return books(in_run(failed, status=RunStatus.FAILED, aop_item_id=None, error=problem))
+    return books(in_run(failed, status=RunStatus.FAILED, remote_id=None, error=problem))
 
 
 def running(record: ActivityRecord) -> Run:
@@ -152,6 +163,19 @@ def with_start(record: ActivityRecord, **fields) -> Books:
     return replace(right, starts=[replace(right.starts[0], **fields)])
 
 
+def unheard(record: ActivityRecord) -> Books:
+    """Its webhook was taken, and it waits as if nobody knew."""
+    waiting = in_run(
+        in_activity(record, status=ActivityStatus.BLOCKED, last_sequence=2),
+        status=RunStatus.START_UNKNOWN,
+        remote_id=None,
+        evidence=(),
+    )
+    events = {record.activity.activity_id: log(waiting, LOG[:2])}
+    right = books(waiting, events=events)
+    return replace(right, starts=[replace(right.starts[0], is_told=True)])
+
+
 PLANTED = {
     "accepted, and no row": (
         "lost",
@@ -166,8 +190,8 @@ PLANTED = {
         lambda r: replace(books(r), accepted=[*books(r).accepted, *books(r).accepted]),
     ),
     "a start told twice": ("doubled", lambda r: told_again(r, EventType.RUN_STARTED)),
-    "the provider says failed": ("contradicted", lambda r: with_start(r, item_status="failed")),
-    "another item": ("contradicted", lambda r: with_start(r, aop_item_id="another")),
+    "the provider says failed": ("contradicted", lambda r: with_start(r, status="failed")),
+    "another item": ("contradicted", lambda r: with_start(r, remote_id="another")),
     "two decisions": (
         "contradicted",
         lambda r: books(in_run(r, evidence=(evidence(), evidence(RunStatus.FAILED)))),
@@ -192,6 +216,7 @@ PLANTED = {
         "stuck",
         lambda r: books(replace(in_activity(r, status=ActivityStatus.BLOCKED), runs=(running(r),))),
     ),
+    "told, and still unknown": ("stuck", unheard),
     "an event missing in between": ("gaps", lambda r: without(r, 2)),
     "the last event missing": ("gaps", lambda r: without(r, len(LOG))),
 }
@@ -244,6 +269,30 @@ def test_the_faults_together_strike_the_wanted_share(operation: str):
     assert 1 - passes == pytest.approx(upstream.SHARE)
 
 
-def test_a_seed_repeats_its_faults():
-    assert list(upstream.rules(7)) == list(upstream.rules(7))
-    assert list(upstream.rules(7)) != list(upstream.rules(8))
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_faults_of_webhooks_strike_the_wanted_share_of_each_workflow(dialect: str):
+    for end in workflows.ENDS:
+        passes = 1.0
+        for rule in workflows.webhook_rules(seed=7):
+            of_this = rule["workflow_id"] == workflows.workflow_of(end, dialect)
+            if of_this and rule["operation"] == "webhook" and "probability" in rule:
+                passes *= 1 - rule["probability"]
+
+        assert 1 - passes == pytest.approx(workflows.SHARE)
+
+
+def test_what_cannot_be_told_from_the_truth_is_kept_to_the_dialect_that_can_be_asked():
+    kinds = {
+        rule["kind"]
+        for rule in workflows.webhook_rules(seed=7)
+        if rule["workflow_id"].endswith("_workflows")
+    }
+
+    assert not kinds & {"lost", "forged_outcome"}
+    assert {"late", "twice", "shuffled", "outdated", "forged", "mangled", "slow", "early"} == kinds
+
+
+@pytest.mark.parametrize("rules", [upstream.rules, workflows.webhook_rules, workflows.start_rules])
+def test_a_seed_repeats_its_faults(rules):
+    assert list(rules(7)) == list(rules(7))
+    assert list(rules(7)) != list(rules(8))

@@ -190,13 +190,16 @@ def example(name: str) -> Any:
     return json.loads(labelled(API, f"request={name}"))
 
 
-def test_both_ways_to_resolve_have_their_form():
+def test_all_ways_to_resolve_have_their_form():
     api = Api().with_agent()
-    run_id = api.started()["run_id"]
+    api.call("PUT", "/v1/connections/flows", {"provider": "leap", "api_key": "key-1"})
+    workflow = {"type": "leap_workflow", "connection": "flows", "workflow_id": "wkf_1"}
+    of_aop, of_workflow = api.started(), api.started({"adapter": workflow})
     blocks = [b.text for b in code_blocks(API) if b.label == "request=resolve"]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for text in blocks:
-        answer = api.call("POST", f"/v1/runs/{run_id}/resolve", json.loads(text))
+        started = of_workflow if "workflow_run_id" in text else of_aop
+        answer = api.call("POST", f"/v1/runs/{started['run_id']}/resolve", json.loads(text))
         assert answer.json["type"].rpartition(":")[2] == "run_not_unknown"
 
 

@@ -16,13 +16,16 @@ Place = tuple[str, bytes]
 
 
 def forms_of(secret: str) -> set[bytes]:
-    """Raw, URL-encoded, escaped as in JSON, and in base64 at each offset, as after `user:`."""
+    """Raw, URL-encoded, hexadecimal, escaped as in JSON and as in JSON within JSON, and in base64
+    at each offset, as after `user:`."""
     raw = secret.encode()
+    escaped = json.dumps(secret)[1:-1]
     forms = {
         raw,
         quote(secret, safe="").encode(),
         quote_plus(secret).encode(),
-        json.dumps(secret)[1:-1].encode(),
+        escaped.encode(),
+        json.dumps(escaped)[1:-1].encode(),
         raw.hex().encode(),
     }
     for offset in range(3):

@@ -1,4 +1,4 @@
-"""What a user of the stack has: an operator key, a connection to the stack's own Leena emulator."""
+"""What a user of the stack has: an operator key, connections to the stack's own emulators."""
 
 import pytest
 import requests
@@ -8,12 +8,23 @@ from tests.deployment import Deployment
 
 @pytest.fixture(scope="session")
 def connected(deployment: Deployment) -> Deployment:
-    """With the connection `acme`, checked, and the agent `it_support` on the demo's AOP."""
+    """With the connections `acme` and `acme-leap`, checked, and agents: `it_support` on the demo's
+    AOP, `content_writer` on a workflow."""
     deployment.connect("acme", deployment.info.leena_emulator_url)
-    checked = deployment.call("POST", "/v1/connections/acme/check", {})
-    assert checked["ok"] is True, checked
-    agent = {"adapter": {"type": "leena_aop", "connection": "acme", "aop_id": "completes_at_once"}}
-    deployment.call("PUT", "/v1/agents/it_support", agent)
+    deployment.connect_leap("acme-leap", deployment.info.leap_emulator_url, "workflows")
+    for name in ("acme", "acme-leap"):
+        checked = deployment.call("POST", f"/v1/connections/{name}/check", {})
+        assert checked["ok"] is True, checked
+    agents = {
+        "it_support": {"type": "leena_aop", "connection": "acme", "aop_id": "completes_at_once"},
+        "content_writer": {
+            "type": "leap_workflow",
+            "connection": "acme-leap",
+            "workflow_id": "wkf_completes",
+        },
+    }
+    for role, adapter in agents.items():
+        deployment.call("PUT", f"/v1/agents/{role}", {"adapter": adapter})
     return deployment
 
 
@@ -29,9 +40,12 @@ def foreign_key(deployment: Deployment) -> str:
 @pytest.fixture
 def emulator_starts(deployment: Deployment):
     def emulator_starts(run_id: str) -> int:
-        """How often the provider took the start of this run."""
-        url = f"{deployment.info.leena_emulator_url}/_emulator/ledger"
-        ledger = requests.get(url, params={"operation": "execute", "run_id": run_id}, timeout=10)
-        return len(ledger.json()["entries"])
+        """How often the providers took the start of this run."""
+        leena = f"{deployment.info.leena_emulator_url}/_emulator/ledger"
+        query = {"operation": "execute", "run_id": run_id}
+        items = requests.get(leena, params=query, timeout=10).json()["entries"]
+        leap = f"{deployment.info.leap_emulator_url}/_emulator/ledger"
+        workflow_runs = requests.get(leap, params={"webhook": run_id}, timeout=10).json()["starts"]
+        return len(items) + len(workflow_runs)
 
     return emulator_starts

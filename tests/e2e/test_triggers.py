@@ -18,6 +18,8 @@ pytestmark = pytest.mark.stack
 
 EVENTS = Path(__file__).parents[2] / "events"
 ENDS = {"done", "failed", "cancelled"}
+ROLES = ("it_support", "content_writer")
+"""An AOP and a workflow: to a trigger they are the same."""
 
 
 def put_event(deployment: Deployment, source: str, detail_type: str, detail: Any) -> None:
@@ -105,9 +107,10 @@ def test_an_event_delivered_three_times_opens_one_activity(connected: Deployment
     assert 1 == emulator_starts(record.current_run.run_id)
 
 
-def test_an_event_on_the_bus_opens_an_activity(connected: Deployment):
+@pytest.mark.parametrize("role", ROLES)
+def test_an_event_on_the_bus_opens_an_activity(connected: Deployment, role: str):
     title = f"by event {uuid.uuid4().hex}"
-    detail = {"agent_role": "it_support", "message": "Analyze", "title": title}
+    detail = {"agent_role": role, "message": "Analyze", "title": title}
     put_event(connected, "agentruns.request", "ActivityRequested", detail)
     (activity,) = wait_for_activities(connected, 1, title=title)
     assert ("event", "done") == (activity["trigger"], activity["status"])
@@ -128,8 +131,11 @@ def test_a_ticket_event_is_mapped_to_the_ticket_agent(connected: Deployment):
     assert detail == activity["context"]
 
 
-def test_the_same_idempotency_key_opens_one_activity(connected: Deployment, emulator_starts):
-    body = {"agent_role": "it_support", "message": "once"}
+@pytest.mark.parametrize("role", ROLES)
+def test_the_same_idempotency_key_opens_one_activity(
+    connected: Deployment, emulator_starts, role: str
+):
+    body = {"agent_role": role, "message": "once"}
     key = {"Idempotency-Key": str(uuid.uuid4())}
     answers = [connected.request("POST", "/v1/activities", body, headers=key) for _ in range(3)]
     assert [202, 202, 202] == [answer.status_code for answer in answers]
@@ -168,11 +174,12 @@ def test_requests_with_one_key_at_once_open_one_activity(connected: Deployment, 
     assert 1 == emulator_starts(record.current_run.run_id)
 
 
+@pytest.mark.parametrize("role", ROLES)
 def test_a_firing_of_the_scheduler_opens_one_activity_however_often_it_is_delivered(
-    connected: Deployment, emulator_starts
+    connected: Deployment, emulator_starts, role: str
 ):
     title = f"by schedule {uuid.uuid4().hex}"
-    body = {"activity": {"agent_role": "it_support", "title": title}}
+    body = {"activity": {"agent_role": role, "title": title}}
     stored = connected.call("PUT", "/v1/schedules/nightly", body)
     at = datetime.now(UTC) + timedelta(seconds=1)
     connected.aws("scheduler").create_schedule(

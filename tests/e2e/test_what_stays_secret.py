@@ -5,19 +5,25 @@ Runs last of the session (by its name), so that it also reads what all other tes
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from agentruns.model import ActivityRecord
 from agentruns.statuses import ActivityStatus
+from local.leap_emulator import EmulatorSettings as LeapSettings
+from local.leap_emulator import LeapEmulator
 from local.leena_emulator import Credentials, EmulatorSettings, LeenaEmulator
 from tests.deployment import Deployment, has_ended, is_parked
 from tests.e2e.canaries import find_leaks, forms_of, places_of
+from tests.e2e.leap_day import LeapDay, live_through_a_day_of_leap
 from tests.e2e.test_triggers import put_event, queue_of_the_bus
 
 pytestmark = pytest.mark.stack
+
+
+LEAP_KEYS = ("api key", "wrong api key")
 
 
 def canary(name: str) -> str:
@@ -27,7 +33,10 @@ def canary(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
+    """`secrets` belong in Secrets Manager, `private` also in rows and answers; nowhere else."""
+
     secrets: dict[str, str]
+    private: dict[str, str]
     activity_ids: list[str]
 
 
@@ -63,8 +72,26 @@ def scene(deployment: Deployment) -> Scene:
         for activity_id in ids:
             deployment.wait_for(activity_id, lambda seen: has_ended(seen) or is_parked(seen))
         ids += _redrive_what_failed(deployment, ids)
+    day = _day_of_leap(deployment)
     secrets["operator key"] = deployment.info.operator_key
-    return Scene(secrets=secrets, activity_ids=ids)
+    return Scene(
+        secrets=secrets | day.secrets, private=day.private, activity_ids=ids + day.activity_ids
+    )
+
+
+def _day_of_leap(deployment: Deployment) -> LeapDay:
+    # a header's value: visible ASCII
+    keys = {name: canary(name).replace("ü", "u").replace(" ", "-") for name in LEAP_KEYS}
+    with LeapEmulator(settings=LeapSettings(api_key=keys["api key"])) as leap:
+        day = live_through_a_day_of_leap(
+            deployment,
+            leap,
+            api_key=keys["api key"],
+            wrong_key=keys["wrong api key"],
+            private={name: uuid.uuid4().hex for name in ("message", "input", "output")},
+        )
+        successors = _redrive_what_failed(deployment, day.activity_ids)
+    return replace(day, activity_ids=day.activity_ids + successors)
 
 
 def _live_through_a_day(
@@ -137,6 +164,7 @@ def _redrive_what_failed(deployment: Deployment, activity_ids: list[str]) -> lis
 
 def test_no_secret_is_anywhere_but_in_secrets_manager(deployment: Deployment, scene: Scene):
     assert len(scene.secrets) >= 7, "tokens were minted and written down"
+    assert 15 <= sum(name.startswith("mac ") for name in scene.secrets), "hooks went out"
     places = list(places_of(deployment))
     kinds = {place.split()[0] for place, _ in places}
     assert {"log", "execution", "history", "row", "queue", "stack", "template", "answer"} <= kinds
@@ -144,6 +172,15 @@ def test_no_secret_is_anywhere_but_in_secrets_manager(deployment: Deployment, sc
     for activity_id in scene.activity_ids:
         assert activity_id.encode() in seen, "the places are those of this very stack"
     assert [] == find_leaks(scene.secrets, places)
+
+
+def test_what_is_a_run_s_own_is_in_rows_and_answers_alone(deployment: Deployment, scene: Scene):
+    places = list(places_of(deployment))
+    own = [place for place in places if place[0].split()[0] in {"row", "answer"}]
+    others = [place for place in places if place not in own]
+    for name, value in scene.private.items():
+        assert find_leaks({name: value}, own), "it was there to be let out"
+    assert [] == find_leaks(scene.private, others)
 
 
 def test_a_secret_that_was_let_out_would_be_found(deployment: Deployment, scene: Scene):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from agentruns.errors import StartUnknown
 from agentruns.ports import WorkflowRun
 from agentruns.providers import LeapConnection
 from agentruns.refusals import WorkflowRunNotFound
@@ -44,6 +45,8 @@ def a_workflow_run(workflow_run_id: str = "rnp_1", **fields: Any) -> WorkflowRun
 class FakeLeapApi:
     """A start gives `rnp_1`, `rnp_2`, ..., unless one is scripted; `runs` is what a read shows.
 
+    A start that is scripted as StartUnknown is taken, and its answer lost; after another error it
+    is not.
     `before_answer`, where set, is called once a start is taken and before it is answered.
     """
 
@@ -94,15 +97,21 @@ class FakeLeapApi:
             if self._starts
             else a_workflow_run(f"rnp_{number}", workflow_id=workflow_id)
         )
+        if isinstance(answer, Exception) and not isinstance(answer, StartUnknown):
+            raise answer
         taken = answer
         if isinstance(taken, Exception):
             taken = a_workflow_run(f"rnp_{number}", workflow_id=workflow_id)
-        self.runs[taken.workflow_run_id] = taken
-        if self.before_answer is not None:
-            self.before_answer(taken, webhook_url)
+        self.take(taken, webhook_url)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def take(self, run: WorkflowRun, webhook_url: Secret) -> None:
+        """The provider has the start from here on; its answer is still to come."""
+        self.runs[run.workflow_run_id] = run
+        if self.before_answer is not None:
+            self.before_answer(run, webhook_url)
 
     def read_run(
         self, connection: LeapConnection, api_key: Secret, workflow_run_id: str

@@ -99,6 +99,7 @@ class World:
         *,
         policy: PollPolicy | None = None,
         leena: Callable[[FakeClock], FakeLeenaApi] = lambda clock: FakeLeenaApi(),
+        leap: Callable[[FakeClock], FakeLeapApi] = lambda clock: FakeLeapApi(),
         wrap: Callable[[str, Any], Any] = untouched,
         requests_per_minute: int | None = None,
         **agent: Any,
@@ -115,7 +116,7 @@ class World:
         self.executions = FakeExecutions()
         self.tokens = FakeTokenSource()
         self.leena: Any = leena(self.clock)  # what a test scripts differs
-        self.leap = FakeLeapApi()
+        self.leap: Any = leap(self.clock)
         self.agent = FakeAgentCaller()
         self.secrets = InMemorySecretStore()
         self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
@@ -236,7 +237,6 @@ class World:
             **planned,
         )
         self.accept_hook = AcceptHook(
-            connections=connections,
             executions=executions,
             hook_urls=self.hook_urls,
             look=look_at_workflow_run,

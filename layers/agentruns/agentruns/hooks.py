@@ -19,8 +19,8 @@ from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, EventType
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, ConnectionStore, Executions, WorkflowRun
-from agentruns.providers import LeapWorkflowAdapter, require_leap
+from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
+from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.routing import planned, route
 from agentruns.steps import NextStep
@@ -41,7 +41,6 @@ class AcceptHook:
     """
 
     activities: ActivityStore
-    connections: ConnectionStore
     executions: Executions
     hook_urls: HookUrls
     look: LookAtWorkflowRun
@@ -88,18 +87,13 @@ class AcceptHook:
             raise HookRefused
         if told.workflow_id not in {None, adapter.workflow_id}:
             raise HookRefused
-        connection = require_leap(self.connections.get(record.activity.tenant, adapter.connection))
-        if not connection.dialect.can_be_asked:
-            if told.workflow_id is None:
-                raise HookRefused
-            return told
         try:
-            seen = self.look.read(connection, told.workflow_run_id)
+            seen = self.look.find(record, told.workflow_run_id)
         except WorkflowRunNotFound as error:
             raise HookRefused from error
-        if seen.workflow_id not in {None, adapter.workflow_id}:
+        if seen is None and told.workflow_id is None:
             raise HookRefused
-        return seen
+        return seen or told
 
     def _store(self, hooked: HookedRun, record: ActivityRecord, told: WorkflowRun) -> None:
         observation = observation_of(told)

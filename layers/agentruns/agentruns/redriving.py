@@ -49,7 +49,7 @@ from agentruns.ports import (
     ConnectionStore,
     Executions,
 )
-from agentruns.providers import Connection
+from agentruns.providers import LEAP, Connection
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
@@ -132,8 +132,8 @@ class RedriveActivity:
             raise ActivityNotRedrivable(
                 activity.activity_id,
                 "failed without anybody knowing whether its last start worked: look for "
-                f"agentruns_run_id {record.current_run.run_id} at the provider, and redrive it "
-                "with not_started if nothing was started",
+                f"{_mark_of(record)} at the provider, and redrive it with not_started if nothing "
+                "was started",
             )
         return self._require_agent(activity)
 
@@ -308,6 +308,14 @@ def _why_not(activity: Activity, record: ActivityRecord) -> str:
             f"POST /v1/runs/{record.current_run.run_id}/resolve"
         )
     return f"is {activity.status}; only a failed one is redriven"
+
+
+def _mark_of(record: ActivityRecord) -> str:
+    """How a person knows the run at its provider."""
+    run_id = record.current_run.run_id
+    if record.activity.adapter.provider == LEAP:
+        return f"a run whose webhook URL has {run_id}"
+    return f"agentruns_run_id {run_id}"
 
 
 def _may_have_started(run: Run) -> bool:

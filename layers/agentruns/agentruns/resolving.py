@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentruns import lifecycle
-from agentruns.errors import RunNotUnknown
+from agentruns.errors import InvalidRequest, RunNotUnknown
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, EvidenceSource
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
+from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
+from agentruns.refusals import WorkflowRunNotFound
 from agentruns.routing import route
 from agentruns.statuses import RunStatus
 from agentruns.transact import transact
+
+FindWorkflowRun = Callable[[ActivityRecord, str], WorkflowRun | None]
+"""`workflows.LookAtWorkflowRun.find`."""
+
+FOUND_FIELDS = {LEENA_AOP: "bind.aop_item_id", LEAP_WORKFLOW: "bind.workflow_run_id"}
+"""Where the id stands that a run of an adapter's type is bound to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a person found at the provider: its id there, and which type of adapter's it is."""
+
+    adapter_type: str
+    remote_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFound:
+    """Whether what was found can be a run's, as far as that can be told before it is bound."""
+
+    activities: ActivityStore
+    find_workflow_run: FindWorkflowRun
+
+    def __call__(self, tenant: str, run_id: str, found: Found) -> None:
+        """InvalidRequest where it is of another provider, and where Leap can be asked and shows
+        no such run of the activity's workflow; RunNotFound; ActivityNotFound; TransientError and
+        UpstreamRejected where Leap was to be asked and did not say."""
+        record = self.activities.read(tenant, activity_id_of(run_id))
+        run, own_type = record.run(run_id), record.activity.adapter.type
+        field = FOUND_FIELDS[found.adapter_type]
+        if found.adapter_type != own_type:
+            fault = f"run {run_id} is of type {own_type}; give {FOUND_FIELDS[own_type]} instead"
+            raise InvalidRequest([(field, fault)])
+        if own_type != LEAP_WORKFLOW or run.status is not RunStatus.START_UNKNOWN:
+            return
+        try:
+            self.find_workflow_run(record, found.remote_id)
+        except WorkflowRunNotFound as error:
+            raise InvalidRequest([(field, str(error))]) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

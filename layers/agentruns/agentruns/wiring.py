@@ -117,7 +117,6 @@ def check_run() -> CheckRun:
     from agentruns.aop import LookAtAop
     from agentruns.checking import CheckRun
     from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, WEBHOOK_AGENT
-    from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load(*PROVIDER_SETTINGS)
     look_at_aop = LookAtAop(
@@ -130,12 +129,8 @@ def check_run() -> CheckRun:
         activities=parts.stores().activities,
         looks={
             LEENA_AOP: look_at_aop,
+            LEAP_WORKFLOW: parts.look_at_workflow_run(),
             WEBHOOK_AGENT: nobody_to_ask,
-            LEAP_WORKFLOW: LookAtWorkflowRun(
-                connections=parts.stores().connections,
-                api_keys=parts.api_keys(),
-                leap=parts.gated_leap_api(),
-            ),
         },
         ask=look_at_aop.ask,
         count_looks=parts.count_looks(settings),
@@ -230,6 +225,9 @@ def operator_api() -> LambdaApp:
             gates=parts.stores().gates,
             leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
             leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
+            find_workflow_run=lambda *found: parts.look_at_workflow_run(
+                CHECK_DEADLINE_SECONDS
+            ).find(*found),
             admit_activities=parts.admit_activities(),
             accept_activity=parts.accept_activity(),
             bootstrap_secret_arn=settings.operator_key_secret_arn,
@@ -278,21 +276,14 @@ def hooks_api() -> LambdaApp:
     from agentruns.adapters.leap_run import parse_hook
     from agentruns.api.hooks import build_hooks_app
     from agentruns.hooks import AcceptHook
-    from agentruns.workflows import LookAtWorkflowRun
 
     settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
-    look = LookAtWorkflowRun(
-        connections=parts.stores().connections,
-        api_keys=parts.api_keys(),
-        leap=parts.gated_leap_api(CHECK_DEADLINE_SECONDS),
-    )
     return build_hooks_app(
         AcceptHook(
             activities=parts.stores().activities,
-            connections=parts.stores().connections,
             executions=parts.executions(),
             hook_urls=parts.hook_urls(),
-            look=look,
+            look=parts.look_at_workflow_run(CHECK_DEADLINE_SECONDS),
             parse=parse_hook,
             clock=parts.now,
             policy=settings.poll_policy,

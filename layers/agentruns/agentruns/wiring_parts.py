@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentruns.learning import LearnDurations
     from agentruns.parking import CountLooks
     from agentruns.task_tokens import TaskTokens
+    from agentruns.workflows import LookAtWorkflowRun
 
 CALL_DEADLINE_SECONDS = 20.0
 
@@ -100,6 +101,14 @@ def gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.Lea
     budget = RequestBudget(budgets=stores().budgets, clock=now)
     gate = ConnectionGate(gates=stores().gates, clock=now)
     return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
+
+
+@functools.cache
+def look_at_workflow_run(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> LookAtWorkflowRun:
+    from agentruns.workflows import LookAtWorkflowRun
+
+    leap = gated_leap_api(deadline_seconds)
+    return LookAtWorkflowRun(connections=stores().connections, api_keys=api_keys(), leap=leap)
 
 
 @functools.cache

@@ -31,7 +31,7 @@ from agentruns.model import (
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, ConnectionStore, LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection, require_leap
-from agentruns.refusals import ApiKeyRejected
+from agentruns.refusals import ApiKeyRejected, WorkflowRunNotFound
 from agentruns.routing import planned, route
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask, Step
@@ -131,12 +131,25 @@ class LookAtWorkflowRun:
         if not connection.dialect.can_be_asked:
             return None
         try:
-            return observation_of(self.read(connection, run.remote_id or ""))
+            return observation_of(self._read(connection, run.remote_id or ""))
         except (TransientError, ApiKeyRejected) as error:
             return error
 
-    def read(self, connection: LeapConnection, workflow_run_id: str) -> WorkflowRun:
-        """Errors as ports.LeapApi."""
+    def find(self, record: ActivityRecord, workflow_run_id: str) -> WorkflowRun | None:
+        """A run that is said to be the record's. WorkflowRunNotFound, also for one of another
+        workflow; otherwise as ports.LeapApi."""
+        activity = record.activity
+        connection = require_leap(
+            self.connections.get(activity.tenant, activity.adapter.connection)
+        )
+        if not connection.dialect.can_be_asked:
+            return None
+        found = self._read(connection, workflow_run_id)
+        if found.workflow_id not in {None, activity.adapter.work_id}:
+            raise WorkflowRunNotFound(workflow_run_id, 200, "a run of another workflow")
+        return found
+
+    def _read(self, connection: LeapConnection, workflow_run_id: str) -> WorkflowRun:
         return self.leap.read_run(connection, self.api_keys.get(connection), workflow_run_id)
 
 

@@ -63,7 +63,7 @@ def record_requests(leap: LeapEmulator) -> list[RecordedCall]:
         ("workflowRuns.getWorkflowRun", {"workflowRunId": run}),
     ]
     rows = [*starts, *bulk_starts, *_record(leap, PYTHON, further), *_record(leap, NODE, of_node)]
-    return [_with_placeholder(row, run, bulk) for row in rows]
+    return [with_placeholder(row, run, bulk) for row in rows]
 
 
 def _in_all_forms(
@@ -80,12 +80,16 @@ def _record(
     client.run(leap.url, [{"name": name, "arguments": given} for name, given in calls])
     requests = leap.ledger.requests[seen:]
     assert len(requests) == len(calls), [request.path for request in requests]
-    return [_row(client, name, request) for (name, _), request in zip(calls, requests, strict=True)]
+    return [
+        recorded_call(client.name, name, request)
+        for (name, _), request in zip(calls, requests, strict=True)
+    ]
 
 
-def _row(client: PublishedClient, call: str, request: RecordedRequest) -> RecordedCall:
+def recorded_call(client: str, call: str, request: RecordedRequest) -> RecordedCall:
+    """A request that the emulator got, without what is the transport's."""
     return RecordedCall(
-        client=client.name,
+        client=client,
         call=call,
         dialect=Dialect.RUNS,
         operation=request.operation,
@@ -98,7 +102,8 @@ def _row(client: PublishedClient, call: str, request: RecordedRequest) -> Record
     )
 
 
-def _with_placeholder(row: RecordedCall, *ids: str) -> RecordedCall:
+def with_placeholder(row: RecordedCall, *ids: str) -> RecordedCall:
+    """The row with `{id}` for each of the ids in its path."""
     path = row.path
     for each in ids:
         path = path.replace(each, "{id}")

@@ -15,8 +15,10 @@ from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
 from agentruns.api.app import build_app
 from agentruns.api.services import ApiServices, services_over
+from agentruns.api_keys import StoredApiKeys
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
+from agentruns.workflows import LookAtWorkflowRun
 from tests.fakes import (
     FakeClock,
     FakeExecutions,
@@ -106,6 +108,11 @@ class Api:
             gates=self.gates,
             leena=lambda: self.leena,
             leap=lambda: self.leap,
+            find_workflow_run=LookAtWorkflowRun(
+                connections=self.connections,
+                api_keys=StoredApiKeys(secrets=self.secrets, secret_prefix=SECRET_PREFIX),
+                leap=self.leap,
+            ).find,
             admit_activities=self.admit_activities,
             accept_activity=AcceptActivity(
                 activities=self.activities,

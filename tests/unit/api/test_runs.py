@@ -250,7 +250,13 @@ def test_not_started_opens_the_next_run(ready: Api, unknown: dict[str, Any]):
     [
         ({}, ["bind", "not_started"]),
         ({"bind": {"aop_item_id": "x"}, "not_started": True}, ["bind", "not_started"]),
-        ({"bind": {}}, ["bind.aop_item_id"]),
+        ({"bind": {}}, ["bind.aop_item_id", "bind.workflow_run_id"]),
+        (
+            {"bind": {"aop_item_id": "x", "workflow_run_id": "x"}},
+            ["bind.aop_item_id", "bind.workflow_run_id"],
+        ),
+        ({"bind": {"workflow_run_id": "rnp_1"}}, ["bind.workflow_run_id"]),
+        ({"bind": {"workflow_run_id": "../x"}}, ["bind.workflow_run_id"]),
         ({"bind": {"aop_item_id": "../x"}}, ["bind.aop_item_id"]),
         ({"not_started": False}, ["not_started"]),
         ({"status": "completed"}, ["status"]),

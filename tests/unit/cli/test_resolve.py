@@ -26,6 +26,34 @@ def test_the_found_item_is_bound(cli, api):
     assert outcome.stderr == f"Follow it: agentruns watch {ACTIVITY_ID}\n"
 
 
+def test_the_found_workflow_run_is_bound(cli, api):
+    api.answers("POST", RESOLVE_PATH, FOLLOWED)
+
+    outcome = cli.run("resolve", RUN_ID, "--workflow-run", "rnp_7")
+
+    assert outcome.exit_code == 0
+    assert api.last_body == {"bind": {"workflow_run_id": "rnp_7"}}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "option", "mark"),
+    [
+        ({"type": "leena_aop"}, "--item AOP_ITEM_ID", "agentruns_run_id"),
+        ({"type": "leap_workflow"}, "--workflow-run WORKFLOW_RUN_ID", "webhook URL has this id"),
+    ],
+)
+def test_the_advice_is_the_providers(cli, api, adapter, option, mark):
+    activity = an_activity("blocked", runs=[a_run("start_unknown")], adapter=adapter)
+    api.answers("GET", ACTIVITY_PATH, activity)
+    api.answers("GET", f"/v1/runs/{RUN_ID}/events", {"items": [], "next_after": None})
+
+    told = cli.run("show", ACTIVITY_ID).stderr
+
+    assert f"agentruns resolve {RUN_ID} {option}" in told
+    assert f"agentruns resolve {RUN_ID} --not-started" in told
+    assert mark in told
+
+
 def test_where_nothing_was_started_the_next_run_is_named(cli, api):
     api.answers("POST", RESOLVE_PATH, NEXT_OPENED)
 
@@ -105,6 +133,8 @@ def test_a_refusal_says_where_to_look_and_is_not_repeated(
     [
         ((), "exactly one"),
         (("--item", "item-77", "--not-started"), "exactly one"),
+        (("--workflow-run", "rnp_7", "--not-started"), "exactly one"),
+        (("--workflow-run", "rnp_7", "--item", "item-77"), "exactly one"),
         (("--not-started", "--wait-timeout", "5"), "--watch is not given"),
         (("--not-started", "--watch", "--wait-timeout", "soon"), "--wait-timeout is not usable"),
     ],

@@ -14,6 +14,8 @@ STACK = StackInfo(
     table_name="agentruns-local-table",
     event_bus="agentruns",
     leena_emulator_url="http://127.0.0.1:4580",
+    leap_emulator_url="http://127.0.0.1:4581",
+    leap_emulator_api_key="leap-CANARY",
     stack_name="agentruns-local",
     pids={"ministack": 1},
     outputs={"ApiUrl": "https://abc"},
@@ -46,6 +48,7 @@ def test_up_prints_where_it_is_and_what_to_do_next(cli, calls):
     )
     assert "agentruns connect leena" in outcome.stderr
     assert "--auth-url http://127.0.0.1:4580 --aic-url http://127.0.0.1:4580" in outcome.stderr
+    assert "agentruns connect leap --base-url http://127.0.0.1:4581" in outcome.stderr
     assert "CANARY" not in outcome.text
 
 
@@ -55,6 +58,8 @@ def test_json_is_the_stack_file(cli, calls, command):
 
     assert document["api_url"] == STACK.api_url
     assert document["operator_key"] == "key-CANARY"
+    assert document["leap_emulator_url"] == "http://127.0.0.1:4581"
+    assert document["leap_emulator_api_key"] == "leap-CANARY"
     assert document["pids"] == {"ministack": 1}
 
 

@@ -39,7 +39,7 @@ def test_a_start_names_the_hook_and_has_message_and_context_as_inputs():
 def test_a_worker_that_finds_the_run_dispatching_does_not_send_it_again():
     world = leap_world()
     task = world.opened()
-    world.leap.on_start("no answer of the port")  # type: ignore[arg-type]  # the worker dies
+    world.leap.on_start("no answer of the port")  # the worker dies
     with pytest.raises(AttributeError):
         world.start_leap_workflow(task)
 

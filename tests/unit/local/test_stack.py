@@ -34,6 +34,8 @@ def crashed(tmp_path, stranger):
             table_name="table",
             event_bus="bus",
             leena_emulator_url="http://127.0.0.1:2",
+            leap_emulator_url="http://127.0.0.1:3",
+            leap_emulator_api_key="demo-key",
             stack_name="agentruns-local",
             pids={"ministack": stranger.pid},
             outputs={},

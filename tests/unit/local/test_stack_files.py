@@ -1,5 +1,6 @@
 """What the launcher writes down is read back as it was, and damage reads as nothing."""
 
+import json
 import stat
 
 import pytest
@@ -16,6 +17,8 @@ STACK = StackInfo(
     table_name="table",
     event_bus="bus",
     leena_emulator_url="http://127.0.0.1:2",
+    leap_emulator_url="http://127.0.0.1:3",
+    leap_emulator_api_key="key-1331",
     stack_name="agentruns-local",
     pids={"ministack": 1},
     outputs={"ApiUrl": "https://a.execute-api.us-east-1.amazonaws.com/live"},
@@ -38,8 +41,9 @@ def test_stack_json_is_for_its_owner_only(state):
     assert stat.S_IMODE(state.stack_file.stat().st_mode) == 0o600
 
 
-def test_the_operator_key_is_not_in_the_representation():
-    assert "key-4711" not in repr(STACK)
+@pytest.mark.parametrize("key", ["key-4711", "key-1331"])
+def test_the_keys_are_not_in_the_representation(key):
+    assert key not in repr(STACK)
 
 
 def test_no_draft_stays_behind(state):
@@ -50,6 +54,14 @@ def test_no_draft_stays_behind(state):
 def test_services_round_trip(state):
     state.write_services(SERVICES)
     assert state.read_services() == SERVICES
+
+
+def test_the_file_of_an_older_checkout_reads_as_no_stack(state):
+    state.write_stack(STACK)
+    document = json.loads(state.stack_file.read_text())
+    del document["leap_emulator_url"]
+    state.stack_file.write_text(json.dumps(document))
+    assert state.read_stack() is None
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"api_url": "only"}'])

@@ -200,6 +200,26 @@ def test_every_function_is_traced():
     assert machine["Tracing"] == {"Enabled": True}
 
 
+def test_the_gateway_writes_the_url_of_a_request_nowhere():
+    """That of a hook is a credential (decision 0023)."""
+    api = resources("AWS::Serverless::Api")["Api"]["Properties"]
+    assert api["TracingEnabled"] is False
+    for settings in api["MethodSettings"]:
+        assert {"LoggingLevel", "DataTraceEnabled"}.isdisjoint(settings)
+
+    _, with_access_logs, without = api["AccessLogSetting"]["Fn::If"]
+
+    assert without == {"Ref": "AWS::NoValue"}
+    assert set(re.findall(r"\$context\.([\w.]+)", with_access_logs["Format"])) == {
+        "requestId",
+        "httpMethod",
+        "resourcePath",  # /hooks/leap/{name}, with the braces
+        "status",
+        "responseLatency",
+        "identity.sourceIp",
+    }
+
+
 def test_execution_data_is_not_logged():
     machine = resources("AWS::Serverless::StateMachine")["ActivityStateMachine"]["Properties"]
 

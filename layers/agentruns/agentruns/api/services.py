@@ -37,7 +37,7 @@ from agentruns.ports import (
     SecretStore,
 )
 from agentruns.redriving import RedriveActivities, RedriveActivity
-from agentruns.resolving import ResolveRun
+from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
 from agentruns.schedules import StoreSchedule
 
 
@@ -62,6 +62,7 @@ class ApiServices:
     schedules: ScheduleStore
     accept_activity: AcceptActivity
     cancel_activity: CancelActivity
+    check_found: CheckFound
     resolve_run: ResolveRun
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
@@ -81,6 +82,7 @@ def services_over(
     gates: GateStore,
     leena: Callable[[], LeenaApi],
     leap: Callable[[], LeapApi],
+    find_workflow_run: FindWorkflowRun,
     admit_activities: AdmitActivities,
     accept_activity: AcceptActivity,
     bootstrap_secret_arn: str,
@@ -158,6 +160,7 @@ def services_over(
             count_looks=count_looks,
             clock=clock,
         ),
+        check_found=CheckFound(activities=activities, find_workflow_run=find_workflow_run),
         resolve_run=ResolveRun(
             activities=activities, executions=executions, clock=clock, policy=policy
         ),

@@ -83,8 +83,12 @@ def run_routes(services: ApiServices) -> Router:
     )
     def resolve_run(run_id: str, body: ResolveBody) -> ResolvedAnswer:
         tenant = tenant_of(router, Scope.OPERATE)
+        found = body.found()
         try:
-            return ResolvedAnswer.of(services.resolve_run(tenant, run_id, body.remote_id()))
+            if found is not None:
+                services.check_found(tenant, run_id, found)
+            remote_id = None if found is None else found.remote_id
+            return ResolvedAnswer.of(services.resolve_run(tenant, run_id, remote_id))
         except ActivityNotFound as error:
             raise RunNotFound(run_id) from error
 

@@ -23,6 +23,7 @@ TAGS_LIMIT = 20
 LONGEST_TIMEOUT_SECONDS = 2_592_000
 
 AOP_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
+WORKFLOW_RUN_ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 ONE_LINE_PATTERN = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 

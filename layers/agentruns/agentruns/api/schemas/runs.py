@@ -6,19 +6,47 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agentruns.api.schemas.fields import AOP_ID_PATTERN, Answer, Body, Moment, ProblemAnswer
+from agentruns.api.schemas.fields import (
+    AOP_ID_PATTERN,
+    WORKFLOW_RUN_ID_PATTERN,
+    Answer,
+    Body,
+    Moment,
+    ProblemAnswer,
+)
 from agentruns.errors import InvalidRequest
 from agentruns.model import Activity, ActivityRecord, Event, Evidence, Run
-from agentruns.providers import LeapWorkflowAdapter
+from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, LeapWorkflowAdapter
+from agentruns.resolving import FOUND_FIELDS, Found
 from agentruns.statuses import ActivityStatus, RunStatus
 
 
 class BindBody(Body):
-    """The item that was found in Leena AI by its `agentruns_run_id`."""
+    """What was found at the provider; the one that the run's adapter has.
+
+    In Leena AI the item with our run id as `agentruns_run_id`, in Leap the run with our run id in
+    its webhook URL.
+    """
 
     aop_item_id: Annotated[
-        str, Field(pattern=AOP_ID_PATTERN, examples=["69e90f247276b2fa8f2766e0"])
-    ]
+        str | None, Field(pattern=AOP_ID_PATTERN, examples=["69e90f247276b2fa8f2766e0"])
+    ] = None
+    workflow_run_id: Annotated[
+        str | None, Field(pattern=WORKFLOW_RUN_ID_PATTERN, examples=["rnp_x4Q7mZ2LkVb"])
+    ] = None
+
+    def found(self) -> Found:
+        """InvalidRequest unless exactly one is given."""
+        ids = {LEENA_AOP: self.aop_item_id, LEAP_WORKFLOW: self.workflow_run_id}
+        given = [
+            Found(adapter_type=adapter_type, remote_id=remote_id)
+            for adapter_type, remote_id in ids.items()
+            if remote_id is not None
+        ]
+        if len(given) != 1:
+            fault = "give exactly one of aop_item_id and workflow_run_id"
+            raise InvalidRequest([(field, fault) for field in FOUND_FIELDS.values()])
+        return given[0]
 
 
 class ResolveBody(Body):
@@ -27,12 +55,12 @@ class ResolveBody(Body):
     bind: BindBody | None = None
     not_started: Literal[True] | None = None
 
-    def remote_id(self) -> str | None:
+    def found(self) -> Found | None:
         """None where nothing was started. InvalidRequest unless exactly one is given."""
         if (self.bind is None) is (self.not_started is None):
             fault = "give exactly one of bind and not_started"
             raise InvalidRequest([("bind", fault), ("not_started", fault)])
-        return None if self.bind is None else self.bind.aop_item_id
+        return None if self.bind is None else self.bind.found()
 
 
 class EvidenceAnswer(Answer):
