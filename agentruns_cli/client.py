@@ -84,6 +84,27 @@ class ApiClient:
     def delete_agent(self, role: str) -> JsonObject:
         return self._send("DELETE", _path("agents", role))
 
+    def issue_agent_key(self, role: str, document: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("agents", role, "keys"), body=document)
+
+    def list_agent_keys(self, role: str) -> JsonObject:
+        return self._send("GET", _path("agents", role, "keys"))
+
+    def revoke_agent_key(self, role: str, key_id: str) -> JsonObject:
+        return self._send("DELETE", _path("agents", role, "keys", key_id))
+
+    def put_skill(self, name: str, document: Mapping[str, Any]) -> JsonObject:
+        return self._send("PUT", _path("skills", name), body=document)
+
+    def get_skill(self, name: str) -> JsonObject:
+        return self._send("GET", _path("skills", name))
+
+    def list_skills(self) -> JsonObject:
+        return self._send("GET", _path("skills"))
+
+    def delete_skill(self, name: str) -> JsonObject:
+        return self._send("DELETE", _path("skills", name))
+
     def start_activity(self, body: Mapping[str, Any], *, idempotency_key: str) -> JsonObject:
         return self._send("POST", _path("activities"), body=body, idempotency_key=idempotency_key)
 
@@ -289,6 +310,10 @@ def _where_it_stands(path: str) -> str:
 def _where_to_look(path: str) -> str:
     if path.startswith("/v1/connections/"):
         return "See `agentruns connection list`; store one with `agentruns connect leena NAME`."
+    if path.startswith("/v1/skills/"):
+        return "See `agentruns skill list`."
+    if path.startswith("/v1/agents/") and "/keys/" in path:
+        return "See `agentruns agent key list ROLE`."
     if path.startswith("/v1/agents/"):
         return "See `agentruns agent list`."
     return "See `agentruns list`; an id of another tenant reads as not found."

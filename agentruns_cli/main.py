@@ -19,11 +19,13 @@ from agentruns_cli.commands.activities import (
     start,
     watch_activity,
 )
+from agentruns_cli.commands.agent_keys import agent_key_app
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connect_leap import connect_leap
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
 from agentruns_cli.commands.redrive import redrive_activities
 from agentruns_cli.commands.resolve import resolve_run
+from agentruns_cli.commands.skills import skill_app
 from agentruns_cli.commands.stack import show_status, start_stack, stop_stack
 from agentruns_cli.errors import CliError
 from agentruns_cli.exit_codes import EXIT_CODE_OF_ERROR, ExitCode
@@ -103,7 +105,9 @@ connect_app.command("leap")(connect_leap)
 app.add_typer(connect_app, name="connect")
 app.command("check")(check_connection)
 app.add_typer(connection_app, name="connection")
+agent_app.add_typer(agent_key_app, name="key")
 app.add_typer(agent_app, name="agent")
+app.add_typer(skill_app, name="skill")
 app.command("start")(start)
 app.command("watch")(watch_activity)
 app.command("list")(list_activities)

@@ -91,6 +91,10 @@ def set_agent(
             help="How late an end may be noticed: 25% of a run's age, or at most 30s.",
         ),
     ] = None,
+    skill: Annotated[
+        list[str] | None,
+        typer.Option("--skill", metavar="NAME", help="What it may read up on; repeatable."),
+    ] = None,
     api_url: ApiUrl = None,
     stack: Stack = None,
     as_json: AsJson = False,
@@ -109,6 +113,7 @@ def set_agent(
         "timeout_seconds": parse_duration_option("--timeout", timeout),
         "on_start_unknown": on_start_unknown,
         "detection": parse_detection_option("--detection", detection),
+        "skills": skill or None,
         "retry": {key: value for key, value in retry.items() if value is not None} or None,
         "auth": auth_document(auth_header),
         "system_prompt": system_prompt

@@ -21,6 +21,7 @@ from agentruns.api.app import build_resolver
 from agentruns.api.events import ActivityRequestedEvent
 from agentruns.api.problems import STATUSES, describe
 from agentruns.api.schemas.activities import AcceptedAnswer
+from agentruns.api.schemas.agent_keys import IssuedAgentKeyAnswer
 from agentruns.api.schemas.connections import ChecksAnswer, LeenaConnectionAnswer
 from agentruns.aws.event_bus import SOURCE, EventBridgeBus
 from agentruns.model import Event, EventType
@@ -117,6 +118,7 @@ def _any_body(template: str, method: str) -> Any:
         "/v1/connections/{name}/limits": labelled(API, "request=limits"),
         "/v1/agents/{agent_role}": labelled(API, "request=agent").replace("leena", "acme"),
         "/v1/activities": labelled(API, "request=activity"),
+        "/v1/skills/{name}": labelled(API, "request=skill"),
         "/v1/schedules/{name}": labelled(API, "request=schedule"),
         "/v1/operator-keys": labelled(API, "request=operator_key"),
         "/v1/activities/{activity_id}/redrive": labelled(API, "request=redrive"),
@@ -177,6 +179,7 @@ def test_the_requests_of_the_api_page_are_taken():
     api = Api()
     assert api.call("PUT", "/v1/connections/leena", example("connection")).status == 200
     assert api.call("PUT", "/v1/agents/it_support", example("agent")).status == 200
+    assert api.call("PUT", "/v1/skills/seo", example("skill")).status == 200
     assert api.call("PUT", "/v1/schedules/nightly", example("schedule")).status == 200
     assert api.call("POST", "/v1/operator-keys", example("operator_key")).status == 201
 
@@ -205,6 +208,7 @@ def test_all_ways_to_resolve_have_their_form():
 
 def test_the_answers_of_the_api_page_are_of_their_form():
     LeenaConnectionAnswer.model_validate_json(labelled(API, "answer=connection"))
+    IssuedAgentKeyAnswer.model_validate_json(labelled(API, "answer=agent_key"))
     ChecksAnswer.model_validate_json(labelled(API, "answer=checks"))
     AcceptedAnswer.model_validate_json(labelled(API, "answer=accepted"))
 

@@ -17,6 +17,7 @@ from tests.fakes import (
     InMemoryConnectionStore,
     InMemorySecretStore,
 )
+from tests.fakes.agent_stores import InMemorySkillStore
 
 ADAPTER = LeenaAopAdapter(connection="main", aop_id="aop-1")
 
@@ -45,6 +46,7 @@ def store_agent(clock: FakeClock) -> StoreAgent:
         connections=connections,
         credentials=StoredAgentCredentials(secrets=InMemorySecretStore(), secret_prefix="x"),
         validate_url=str,
+        skills=InMemorySkillStore(),
         clock=clock,
     )
 

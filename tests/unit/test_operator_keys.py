@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from agentruns.errors import OperatorKeyNotFound, ScopeDenied, Unauthenticated
+from agentruns.issued_keys import REMEMBERED_KEYS
 from agentruns.operator_keys import (
-    REMEMBERED_KEYS,
     Caller,
     IssueOperatorKey,
     OperatorKeyring,
@@ -122,13 +122,13 @@ def test_the_memory_is_bounded(
 ):
     for _ in range(REMEMBERED_KEYS + 10):
         keyring.authenticate(issued(issue, Scope.READ).secret)
-    assert len(keyring._remembered) <= REMEMBERED_KEYS
+    assert len(keyring._memory) <= REMEMBERED_KEYS
 
 
 def test_an_unknown_key_is_not_remembered(keyring: OperatorKeyring):
     with pytest.raises(Unauthenticated):
         keyring.authenticate(Secret("ark_0123456789abcdef_" + "x" * 43))
-    assert keyring._remembered == {}
+    assert len(keyring._memory) == 0
 
 
 def test_revoking_is_for_the_own_tenant(

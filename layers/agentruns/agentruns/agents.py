@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentruns.agent_credentials import AuthHeader, StoredAgentCredentials
+from agentruns.agent_stores import AgentKeyStore, SkillStore
 from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
@@ -22,6 +23,7 @@ from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
 from agentruns.providers import Adapter, Connection, WebhookAgentAdapter
 from agentruns.secret import Secret
+from agentruns.skills import require_skills
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class AgentSettings:
     system_prompt: str = ""
     model: str = ""
     max_turns: int | None = None
+    skills: tuple[str, ...] = ()
     auth: AuthHeader | None = None
     keeps_auth: bool = True
     """The header that is stored stays, whatever `auth` says."""
@@ -66,13 +69,15 @@ class StoreAgent:
     agents: AgentStore
     connections: ConnectionStore
     credentials: StoredAgentCredentials
+    skills: SkillStore
     validate_url: ValidateAgentUrl
     clock: Clock
 
     def __call__(self, tenant: str, role: str, settings: AgentSettings) -> StoredAgent:
         """InvalidRequest for an unknown connection, one of another provider, a URL that is not
-        allowed, and for a role that is there in its other spelling."""
+        allowed, a skill that is not there, and for a role that is there in its other spelling."""
         self._require_one_spelling(tenant, role)
+        require_skills(self.skills, tenant, settings.skills)
         adapter, signing_secret = settings.adapter, None
         if isinstance(adapter, WebhookAgentAdapter):
             adapter = WebhookAgentAdapter(url=self._allowed(adapter.url))
@@ -96,6 +101,7 @@ class StoreAgent:
             system_prompt=settings.system_prompt,
             model=settings.model,
             max_turns=settings.max_turns,
+            skills=settings.skills,
         )
         self.agents.put(agent)
         logger.info("agent_stored", extra={"tenant": tenant, "agent_role": role})
@@ -142,15 +148,20 @@ class RotateSigningSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAgent:
-    """Delete an agent and its secret. Activities that run go on with what they were opened with,
-    save one that is still to be dispatched to it."""
+    """Delete an agent, its secret and its keys: another one of its name gets its own. Activities
+    that run go on with what they were opened with, save one that is still to be dispatched to
+    it."""
 
     agents: AgentStore
+    keys: AgentKeyStore
     credentials: StoredAgentCredentials
 
     def __call__(self, tenant: str, role: str) -> None:
-        """AgentNotFound. First the row: an agent that is there can be dispatched to."""
+        """AgentNotFound. First the keys, which nobody could find later; then the row: an agent that
+        is there can be dispatched to."""
         agent = self.agents.get(tenant, role)
+        for key in self.keys.list(tenant, role):
+            self.keys.delete(tenant, role, key.key_id)
         self.agents.delete(tenant, role)
         if isinstance(agent.adapter, WebhookAgentAdapter):
             self.credentials.delete(tenant, role)
@@ -168,6 +179,11 @@ def agent_for(agents: AgentStore, tenant: str, role: str) -> Agent:
         return agents.get(tenant, other)
     except AgentNotFound as error:
         raise AgentNotFound(role) from error
+
+
+def is_same_role(one: str, other: str) -> bool:
+    """In whichever spelling."""
+    return other in (one, one.translate(_OTHER_SPELLING))
 
 
 _OTHER_SPELLING = str.maketrans("-_", "_-")

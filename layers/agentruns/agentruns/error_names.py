@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentruns import refusals
+from agentruns import agent_errors, refusals
 from agentruns.errors import AgentrunsError, PermanentError, UpstreamRejected
 
-_LEAVES = refusals  # a class is found below its branch once its module is imported
+_LEAVES = (refusals, agent_errors)  # a class is found below its branch once it is imported
 
 
 def permanent_error_names() -> tuple[str, ...]:

@@ -31,7 +31,9 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ConnectionNotFound
         │   ├── AgentNotFound
         │   ├── ScheduleNotFound
-        │   └── OperatorKeyNotFound
+        │   ├── OperatorKeyNotFound
+        │   ├── AgentKeyNotFound
+        │   └── SkillNotFound
         ├── Conflict                   not now, or not twice
         │   ├── ActivityEnded          terminal is immutable
         │   ├── ActivityNotRedrivable  not failed, or its last start may still have worked
@@ -41,6 +43,7 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ConnectionOfOtherProvider  it leads elsewhere than the adapter needs
         │   ├── ResultAlreadyReceived  a run has one result, or ended without one
         │   ├── RunNotDispatched       the agent has not been asked to do it
+        │   ├── SkillInUse             an agent is still assigned it
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
         ├── HookRefused                no call of a webhook that we believe; never says why
@@ -55,7 +58,8 @@ The branches say what the caller does next; the leaves name the fact.
         ├── SettingsMissing            environment variables are not set
         └── SecretMalformed            a stored secret does not have its shape
 
-The leaves of `UpstreamRejected` stand in `refusals`. `StoreConflict` is the one signal between a
+The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys and skills in
+`agent_errors`. `StoreConflict` is the one signal between a
 store and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a
 class name as the error's name, so names are stable.
 """

@@ -334,6 +334,7 @@ class Agent:
     system_prompt: str = ""
     model: str = ""
     max_turns: int | None = None
+    skills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """Operator keys: who may call the operator API, for which tenant, and what for.
 
-A key is `ark_<key id>_<43 characters>`: 256 random bits of which only the SHA-256 is stored (no
-salt and no slow hash: there is nothing to guess). The bootstrap key is another thing: a secret made
-at deployment, which alone has the scope `platform`.
+A key is `ark_<key id>_<43 characters>` (`issued_keys`). The bootstrap key is another thing: a
+secret made at deployment, which alone has the scope `platform`.
 
 Keys are remembered for up to a minute, so a revoked key may work that long in a warm container; the
 bootstrap key for five minutes. Not here: HTTP headers.
@@ -10,11 +9,9 @@ bootstrap key for five minutes. Not here: HTTP headers.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
-import secrets as random_source
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,16 +24,15 @@ from agentruns.errors import (
     Unauthenticated,
 )
 from agentruns.ids import TENANT_PATTERN
+from agentruns.issued_keys import KeyMemory, key_pattern, new_key, sha256_of
 from agentruns.model import OperatorKey
 from agentruns.ports import Clock, OperatorKeyStore, SecretStore
 from agentruns.secret import Secret
 
-KEY_MEMORY = timedelta(seconds=60)
 BOOTSTRAP_MEMORY = timedelta(minutes=5)
-REMEMBERED_KEYS = 256
 BOOTSTRAP_KEY_ID = "bootstrap"
 
-_KEY = re.compile(r"ark_(?P<key_id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}\Z")
+KIND = "ark"
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +69,6 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
-    key: OperatorKey
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Bootstrap:
     tenant: str
     secret_sha256: str
@@ -93,52 +83,36 @@ class OperatorKeyring:
     secrets: SecretStore
     bootstrap_secret_arn: str
     clock: Clock
-    _remembered: dict[str, _Remembered] = field(default_factory=dict, init=False)
+    _memory: KeyMemory[OperatorKey] = field(init=False)
     _bootstrap: _Bootstrap | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._memory = KeyMemory(pattern=key_pattern(KIND), find=self.keys.find, clock=self.clock)
 
     def authenticate(self, presented: Secret) -> Caller:
         """Unauthenticated for a key that is unknown, revoked or expired: one answer for all."""
         now = self.clock()
         value = presented.reveal()
-        match = _KEY.match(value)
-        caller = (
-            self._by_bootstrap(value, now)
-            if match is None
-            else self._by_key(match["key_id"], value, now)
-        )
+        is_issued = self._memory.pattern.match(value) is not None
+        caller = self._by_key(value, now) if is_issued else self._by_bootstrap(value, now)
         if caller is None:
             raise Unauthenticated("this operator key is not known, or no longer valid")
         return caller
 
     def forget(self, key_id: str) -> None:
-        self._remembered.pop(key_id, None)
+        self._memory.forget(key_id)
 
-    def _by_key(self, key_id: str, value: str, now: datetime) -> Caller | None:
-        key = self._find(key_id, now)
-        if key is None or not hmac.compare_digest(key.secret_sha256, _sha256(value)):
-            return None
-        if key.expires_at is not None and key.expires_at <= now:
+    def _by_key(self, value: str, now: datetime) -> Caller | None:
+        key = self._memory.look_up(value)
+        if key is None or (key.expires_at is not None and key.expires_at <= now):
             return None
         return Caller(tenant=key.tenant, key_id=key.key_id, scopes=_granted(key.scopes))
-
-    def _find(self, key_id: str, now: datetime) -> OperatorKey | None:
-        remembered = self._remembered.get(key_id)
-        if remembered is not None and remembered.until > now:
-            return remembered.key
-        key = self.keys.find(key_id)
-        if key is None:
-            self.forget(key_id)
-            return None
-        if len(self._remembered) >= REMEMBERED_KEYS:
-            self._remembered.clear()
-        self._remembered[key_id] = _Remembered(key=key, until=now + KEY_MEMORY)
-        return key
 
     def _by_bootstrap(self, value: str, now: datetime) -> Caller | None:
         bootstrap = self._bootstrap
         if bootstrap is None or bootstrap.until <= now:
             bootstrap = self._bootstrap = self._read_bootstrap(now)
-        if not hmac.compare_digest(bootstrap.secret_sha256, _sha256(value)):
+        if not hmac.compare_digest(bootstrap.secret_sha256, sha256_of(value)):
             return None
         return Caller(tenant=bootstrap.tenant, key_id=BOOTSTRAP_KEY_ID, scopes=frozenset(Scope))
 
@@ -149,7 +123,7 @@ class OperatorKeyring:
             raise SecretMalformed(self.bootstrap_secret_arn, "needs a tenant")
         if not isinstance(key, str) or len(key) < 32:
             raise SecretMalformed(self.bootstrap_secret_arn, "needs a key of 32 characters or more")
-        return _Bootstrap(tenant, _sha256(key), now + BOOTSTRAP_MEMORY)
+        return _Bootstrap(tenant, sha256_of(key), now + BOOTSTRAP_MEMORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,23 +156,22 @@ class IssueOperatorKey:
         if Scope.PLATFORM in scopes:
             raise ScopeDenied(Scope.PLATFORM.value)
         now = self.clock()
-        key_id = random_source.token_hex(8)
-        secret = Secret(f"ark_{key_id}_{random_source.token_urlsafe(32)}")
+        made = new_key(KIND)
         key = OperatorKey(
             tenant=owner,
-            key_id=key_id,
+            key_id=made.key_id,
             name=name,
             scopes=tuple(sorted({scope.value for scope in scopes})),
-            secret_sha256=_sha256(secret.reveal()),
+            secret_sha256=made.secret_sha256,
             created_at=now,
             expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
         )
         self.keys.put(key)
         logger.info(
             "operator_key_issued",
-            extra={"tenant": owner, "key_id": key_id, "issued_by": caller.key_id},
+            extra={"tenant": owner, "key_id": key.key_id, "issued_by": caller.key_id},
         )
-        return IssuedKey(key=key, secret=secret)
+        return IssuedKey(key=key, secret=made.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +205,3 @@ def require_tenant(caller: Caller, tenant: str | None) -> str:
 
 def _granted(scopes: Sequence[str]) -> frozenset[Scope]:
     return frozenset[Scope]().union(*(_INCLUDED[Scope(scope)] for scope in scopes))
-
-
-def _sha256(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

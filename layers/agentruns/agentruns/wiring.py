@@ -205,18 +205,13 @@ def operator_api() -> LambdaApp:
     from agentruns.api.app import build_app
     from agentruns.api.services import services_over
 
-    settings = Settings.load(
-        "table_name",
-        "secret_prefix",
-        "state_machine_arn",
-        "operator_key_secret_arn",
-        "allow_private_networks",
-        *POLL_SETTINGS,
-    )
+    settings = Settings.load("state_machine_arn", "operator_key_secret_arn", *PROVIDER_SETTINGS)
     return build_app(
         services_over(
             activities=parts.stores().activities,
             agents=parts.stores().agents,
+            agent_keys=parts.stores().agent_keys,
+            skills=parts.stores().skills,
             connections=parts.stores().connections,
             schedules=parts.stores().schedules,
             operator_keys=parts.stores().operator_keys,

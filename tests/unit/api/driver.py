@@ -31,6 +31,7 @@ from tests.fakes import (
     InMemoryScheduleStore,
     InMemorySecretStore,
 )
+from tests.fakes.agent_stores import InMemoryAgentKeyStore, InMemorySkillStore
 from tests.fakes.gates import InMemoryGateStore
 from tests.fakes.look_marks import InMemoryLookMarkStore
 
@@ -48,6 +49,10 @@ CONNECTION = {
     "password": "CANARY-password",
 }
 AGENT = {"adapter": {"type": "leena_aop", "connection": "acme", "aop_id": "it_support"}}
+SKILL = {
+    "content": "---\nname: seo\ndescription: Use when writing for the web.\n---\n\n# SEO\n",
+    "references": [{"name": "tone.md", "content": "Write as you speak."}],
+}
 ACTIVITY = {"agent_role": "it_support", "message": "Analyze the ticket", "context": {"n": 1}}
 
 
@@ -74,6 +79,8 @@ class Api:
     clock: FakeClock = field(default_factory=FakeClock)
     activities: InMemoryActivityStore = field(default_factory=InMemoryActivityStore)
     agents: InMemoryAgentStore = field(default_factory=InMemoryAgentStore)
+    agent_keys: InMemoryAgentKeyStore = field(default_factory=InMemoryAgentKeyStore)
+    skills: InMemorySkillStore = field(default_factory=InMemorySkillStore)
     connections: InMemoryConnectionStore = field(default_factory=InMemoryConnectionStore)
     schedules: InMemoryScheduleStore = field(default_factory=InMemoryScheduleStore)
     operator_keys: InMemoryOperatorKeyStore = field(default_factory=InMemoryOperatorKeyStore)
@@ -100,6 +107,8 @@ class Api:
         return services_over(
             activities=self.activities,
             agents=self.agents,
+            agent_keys=self.agent_keys,
+            skills=self.skills,
             connections=self.connections,
             schedules=self.schedules,
             operator_keys=self.operator_keys,

@@ -124,6 +124,8 @@ ANSWERED = {
     "put_connection": 200,
     "put_connection_unknown_region": 422,
     "put_agent": 200,
+    "issue_agent_key": 201,
+    "put_skill": 200,
     "put_schedule": 200,
     "start_activity": 202,
     "start_activity_without_key": 401,

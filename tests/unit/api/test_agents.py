@@ -24,6 +24,7 @@ def test_put_answers_the_agent_with_its_defaults(ready: Api):
         "model": "",
         "max_turns": None,
         "signing_secret": None,
+        "skills": [],
         "created_at": "2026-01-02T12:00:00Z",
         "updated_at": "2026-01-02T12:00:00Z",
     }

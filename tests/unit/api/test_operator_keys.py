@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.driver import ACTIVITY, AGENT, BOOTSTRAP_ARN, BOOTSTRAP_KEY, CONNECTION, Api
+from tests.unit.api.driver import (
+    ACTIVITY,
+    AGENT,
+    BOOTSTRAP_ARN,
+    BOOTSTRAP_KEY,
+    CONNECTION,
+    SKILL,
+    Api,
+)
 
 BODY: dict[str, Any] = {"name": "ci", "scopes": ["operate", "read"], "expires_in_days": 30}
 
@@ -88,6 +96,13 @@ ROUTES = [
     ("PUT", "/v1/agents/it_support", AGENT, "admin"),
     ("POST", "/v1/agents/it_support/signing-secret", None, "admin"),
     ("DELETE", "/v1/agents/it_support", None, "admin"),
+    ("POST", "/v1/agents/it_support/keys", None, "admin"),
+    ("GET", "/v1/agents/it_support/keys", None, "admin"),
+    ("DELETE", "/v1/agents/it_support/keys/0123456789abcdef", None, "admin"),
+    ("PUT", "/v1/skills/seo", SKILL, "admin"),
+    ("GET", "/v1/skills", None, "read"),
+    ("GET", "/v1/skills/seo", None, "read"),
+    ("DELETE", "/v1/skills/seo", None, "admin"),
     ("POST", "/v1/activities", ACTIVITY, "operate"),
     ("GET", "/v1/activities", None, "read"),
     ("GET", "/v1/activities/{activity_id}", None, "read"),

@@ -14,12 +14,14 @@ from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
 from agentruns.api.problems import ProblemDocument
 from agentruns.api.routes.activities import activity_routes
+from agentruns.api.routes.agent_keys import agent_key_routes
 from agentruns.api.routes.agents import agent_routes
 from agentruns.api.routes.connections import connection_routes
 from agentruns.api.routes.operator_keys import operator_key_routes
 from agentruns.api.routes.redrives import redrive_routes
 from agentruns.api.routes.runs import run_routes
 from agentruns.api.routes.schedules import schedule_routes
+from agentruns.api.routes.skills import skill_routes
 from agentruns.api.services import ApiServices
 
 CHALLENGE = 'ApiKey realm="agentruns"'
@@ -31,6 +33,8 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
     for build_router in (
         connection_routes,
         agent_routes,
+        agent_key_routes,
+        skill_routes,
         activity_routes,
         redrive_routes,
         run_routes,

@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from agentruns import errors, refusals
+from agentruns import agent_errors, errors, refusals
 from agentruns.api.validation import FieldProblem, field_problems
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -51,6 +51,8 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.AgentNotFound: HTTPStatus.NOT_FOUND,
     errors.ScheduleNotFound: HTTPStatus.NOT_FOUND,
     errors.OperatorKeyNotFound: HTTPStatus.NOT_FOUND,
+    agent_errors.AgentKeyNotFound: HTTPStatus.NOT_FOUND,
+    agent_errors.SkillNotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.ActivityEnded: HTTPStatus.CONFLICT,
     errors.ActivityNotRedrivable: HTTPStatus.CONFLICT,
@@ -60,6 +62,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.ConnectionOfOtherProvider: HTTPStatus.CONFLICT,
     errors.ResultAlreadyReceived: HTTPStatus.CONFLICT,
     errors.RunNotDispatched: HTTPStatus.CONFLICT,
+    agent_errors.SkillInUse: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.HookRefused: HTTPStatus.NOT_FOUND,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from agentruns.activities import AcceptActivity, CancelActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
+from agentruns.agent_stores import AgentKeyStore, SkillStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
@@ -39,6 +41,7 @@ from agentruns.ports import (
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
 from agentruns.schedules import StoreSchedule
+from agentruns.skills import DeleteSkill, StoreSkill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,12 @@ class ApiServices:
     rotate_signing_secret: RotateSigningSecret
     delete_agent: DeleteAgent
     agents: AgentStore
+    issue_agent_key: IssueAgentKey
+    list_agent_keys: ListAgentKeys
+    revoke_agent_key: RevokeAgentKey
+    store_skill: StoreSkill
+    delete_skill: DeleteSkill
+    skills: SkillStore
     store_schedule: StoreSchedule
     schedules: ScheduleStore
     accept_activity: AcceptActivity
@@ -74,6 +83,8 @@ def services_over(
     *,
     activities: ActivityStore,
     agents: AgentStore,
+    agent_keys: AgentKeyStore,
+    skills: SkillStore,
     connections: ConnectionStore,
     schedules: ScheduleStore,
     operator_keys: OperatorKeyStore,
@@ -142,12 +153,19 @@ def services_over(
             agents=agents,
             connections=connections,
             credentials=credentials,
+            skills=skills,
             validate_url=validate_agent_url,
             clock=clock,
         ),
         rotate_signing_secret=RotateSigningSecret(agents=agents, credentials=credentials),
-        delete_agent=DeleteAgent(agents=agents, credentials=credentials),
+        delete_agent=DeleteAgent(agents=agents, keys=agent_keys, credentials=credentials),
         agents=agents,
+        issue_agent_key=IssueAgentKey(keys=agent_keys, agents=agents, clock=clock),
+        list_agent_keys=ListAgentKeys(keys=agent_keys, agents=agents),
+        revoke_agent_key=RevokeAgentKey(keys=agent_keys, agents=agents),
+        store_skill=StoreSkill(skills=skills, clock=clock),
+        delete_skill=DeleteSkill(skills=skills, agents=agents),
+        skills=skills,
         store_schedule=StoreSchedule(
             schedules=schedules, agents=agents, connections=connections, clock=clock
         ),

@@ -57,6 +57,7 @@ def _row(agent: Agent) -> Row:
         "system_prompt": agent.system_prompt or None,
         "model": agent.model or None,
         "max_turns": agent.max_turns,
+        "skills": agent.skills or None,
     }
 
 
@@ -75,4 +76,5 @@ def _agent(row: Row) -> Agent:
         system_prompt=row.get("system_prompt", ""),
         model=row.get("model", ""),
         max_turns=row.get("max_turns"),
+        skills=row.get("skills", ()),
     )

@@ -9,7 +9,13 @@
     T#<tenant>#AGENTS                <role>           an agent
     T#<tenant>#SCHEDULES             <name>           what a schedule opens
     T#<tenant>#DURATIONS             <subject>        what an agent's past runs took; TTL
+    T#<tenant>#SKILLS                <name>           a skill's description
+    T#<tenant>#SKILL#<name>          META             the skill itself
+    T#<tenant>#AGENTKEYS#<role>      <time>#<key_id>  an agent's key, as listed
+    T#<tenant>#SESSIONS#<role>       SESSION#<sha256> a session of an agent; TTL
+                                     LATEST           the one that was stored last; TTL
     KEY#<key_id>                     META             an operator key's hash; index `listing`
+    AGENTKEY#<key_id>                META             an agent key's hash
     IDEM#<scope>#<sha256 of key>     META             an idempotency key; TTL
     LEASE#<name>                     META             who holds a lease; TTL
     GATE#<tenant>#<connection>       <door>           whether it may be called now; TTL
@@ -38,6 +44,7 @@ MAX_SEQUENCE = 9_999_999_999
 DUE_SHARDS = 4
 
 LOOK_MARKS = "LOOKS"
+LATEST_SESSION = "LATEST"
 
 LISTING = "listing"
 DUE = "due"
@@ -69,6 +76,30 @@ def schedules_key(tenant: str) -> str:
 
 def durations_key(tenant: str) -> str:
     return f"T#{tenant}#DURATIONS"
+
+
+def skills_key(tenant: str) -> str:
+    return f"T#{tenant}#SKILLS"
+
+
+def skill_key(tenant: str, name: str) -> str:
+    return f"T#{tenant}#SKILL#{name}"
+
+
+def agent_keys_key(tenant: str, role: str) -> str:
+    return f"T#{tenant}#AGENTKEYS#{role}"
+
+
+def agent_key_key(key_id: str) -> str:
+    return f"AGENTKEY#{key_id}"
+
+
+def sessions_key(tenant: str, role: str) -> str:
+    return f"T#{tenant}#SESSIONS#{role}"
+
+
+def session_sort_key(digest: str) -> str:
+    return f"SESSION#{digest}"
 
 
 def operator_key_key(key_id: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
+    from agentruns.agent_stores import AgentKeyStore, SessionStore, SkillStore
     from agentruns.ports import (
         ActivityStore,
         AgentStore,
@@ -60,6 +61,24 @@ class DynamoDbStores:
         from agentruns.store.operator_keys import DynamoDbOperatorKeyStore
 
         return DynamoDbOperatorKeyStore(self._table)
+
+    @cached_property
+    def agent_keys(self) -> AgentKeyStore:
+        from agentruns.store.agent_keys import DynamoDbAgentKeyStore
+
+        return DynamoDbAgentKeyStore(self._table)
+
+    @cached_property
+    def skills(self) -> SkillStore:
+        from agentruns.store.skills import DynamoDbSkillStore
+
+        return DynamoDbSkillStore(self._table)
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        from agentruns.store.sessions import DynamoDbSessionStore
+
+        return DynamoDbSessionStore(self._table)
 
     @cached_property
     def durations(self) -> DurationStore:

@@ -59,6 +59,8 @@ class Condition:
 
 
 ABSENT = Condition(expression="attribute_not_exists(pk)")
+ANY = Condition(expression="attribute_exists(pk) OR attribute_not_exists(pk)")
+"""Whatever is there: rows that are only written together."""
 
 
 def at_version(version: int) -> Condition:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from agentruns.agent_credentials import OWN_HEADERS, AuthHeader
 from agentruns.agents import AgentSettings, StoredAgent
@@ -24,6 +25,7 @@ from agentruns.errors import InvalidRequest
 from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.secret import Secret
+from agentruns.skills import SKILLS_PER_AGENT
 
 
 class RetryBody(Body):
@@ -64,6 +66,12 @@ class AuthBody(Body):
         return AuthHeader(name=self.header, value=Secret(self.value))
 
 
+def _require_each_once(names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise PydanticCustomError("twice", "names one of them twice")
+    return names
+
+
 class AgentBody(Body):
     adapter: AgentAdapterBody
     enabled: bool = True
@@ -82,6 +90,16 @@ class AgentBody(Body):
     system_prompt: Annotated[str, Field(max_length=32_768)] = ""
     model: Annotated[str, Field(max_length=128, pattern=ONE_LINE_PATTERN)] = ""
     max_turns: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    skills: Annotated[
+        list[Name],
+        AfterValidator(_require_each_once),
+        Field(
+            default_factory=list,
+            max_length=SKILLS_PER_AGENT,
+            description="What the agent may read up on, by name; at most 20.",
+            examples=[["seo"]],
+        ),
+    ]
 
     def settings(self) -> AgentSettings:
         """InvalidRequest for settings that this kind of adapter has no use for."""
@@ -102,6 +120,7 @@ class AgentBody(Body):
             max_turns=self.max_turns,
             auth=None if self.auth is None else self.auth.auth_header(),
             keeps_auth="auth" not in self.model_fields_set,
+            skills=tuple(self.skills),
         )
 
 
@@ -135,6 +154,7 @@ class AgentAnswer(Answer):
     system_prompt: str
     model: str
     max_turns: int | None
+    skills: list[Name]
     created_at: Moment
     updated_at: Moment
 
@@ -154,6 +174,7 @@ class AgentAnswer(Answer):
             system_prompt=agent.system_prompt,
             model=agent.model,
             max_turns=agent.max_turns,
+            skills=list(agent.skills),
             created_at=agent.created_at,
             updated_at=agent.updated_at,
         )

@@ -1,0 +1,66 @@
+"""The stores of `agentruns.agent_stores` in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agentruns.agent_errors import AgentKeyNotFound, SkillNotFound
+from agentruns.agent_records import AgentKey, AgentSession, Skill, SkillSummary
+
+
+class InMemoryAgentKeyStore:
+    def __init__(self) -> None:
+        self._keys: dict[str, AgentKey] = {}
+
+    def put(self, key: AgentKey) -> None:
+        self._keys[key.key_id] = key
+
+    def find(self, key_id: str) -> AgentKey | None:
+        return self._keys.get(key_id)
+
+    def list(self, tenant: str, role: str) -> tuple[AgentKey, ...]:
+        own = [key for key in self._keys.values() if (key.tenant, key.role) == (tenant, role)]
+        return tuple(sorted(own, key=lambda key: (key.created_at, key.key_id)))
+
+    def delete(self, tenant: str, role: str, key_id: str) -> None:
+        if key_id not in {key.key_id for key in self.list(tenant, role)}:
+            raise AgentKeyNotFound(key_id)
+        del self._keys[key_id]
+
+
+class InMemorySkillStore:
+    def __init__(self) -> None:
+        self._skills: dict[tuple[str, str], Skill] = {}
+
+    def put(self, skill: Skill) -> None:
+        self._skills[skill.summary.tenant, skill.summary.name] = skill
+
+    def get(self, tenant: str, name: str) -> Skill:
+        try:
+            return self._skills[tenant, name]
+        except KeyError:
+            raise SkillNotFound(name) from None
+
+    def list(self, tenant: str) -> tuple[SkillSummary, ...]:
+        names = sorted(name for owner, name in self._skills if owner == tenant)
+        return tuple(self._skills[tenant, name].summary for name in names)
+
+    def delete(self, tenant: str, name: str) -> None:
+        self.get(tenant, name)
+        del self._skills[tenant, name]
+
+
+class InMemorySessionStore:
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str, str], AgentSession] = {}
+        self._latest: dict[tuple[str, str], AgentSession] = {}
+
+    def put(self, session: AgentSession, now: datetime) -> None:
+        self._sessions[session.tenant, session.role, session.session_id] = session
+        self._latest[session.tenant, session.role] = session
+
+    def find(self, tenant: str, role: str, session_id: str) -> AgentSession | None:
+        return self._sessions.get((tenant, role, session_id))
+
+    def latest(self, tenant: str, role: str) -> AgentSession | None:
+        return self._latest.get((tenant, role))
