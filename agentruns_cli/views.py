@@ -46,6 +46,7 @@ class Run:
     started_at: datetime | None
     initiated_at: datetime | None
     completed_at: datetime | None
+    row_count: int | None
     ended_at: datetime | None
     polls: int
     last_checked_at: datetime | None
@@ -79,6 +80,7 @@ class Activity:
     title: str | None
     message: str | None
     context: Mapping[str, Any]
+    input_csv_url: str | None
     tags: tuple[str, ...]
     priority: str | None
     status: str
@@ -142,6 +144,7 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         title=_text(body.get("title")),
         message=_text(body.get("message")),
         context=_mapping(body.get("context")),
+        input_csv_url=_text(body.get("input_csv_url")),
         tags=tuple(str(tag) for tag in _sequence(body.get("tags"))),
         priority=_text(body.get("priority")),
         status=_text(body.get("status")) or "",
@@ -173,6 +176,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         started_at=_moment(body.get("started_at")),
         initiated_at=_moment(body.get("initiated_at")),
         completed_at=_moment(body.get("completed_at")),
+        row_count=_number(body.get("row_count")),
         ended_at=_moment(body.get("ended_at")),
         polls=_number(body.get("polls")) or 0,
         last_checked_at=_moment(body.get("last_checked_at")),

@@ -59,6 +59,14 @@ def start(
         str | None,
         typer.Option("--connection", metavar="NAME", help="Connection of the AOP or workflow."),
     ] = None,
+    input_csv: Annotated[
+        str | None,
+        typer.Option(
+            "--input-csv",
+            metavar="URL",
+            help="Run the workflow once for each row of this CSV, which Leap fetches.",
+        ),
+    ] = None,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="Short name for lists.")
     ] = None,
@@ -94,11 +102,12 @@ def start(
     as_json: AsJson = False,
     ids_only: IdsOnly = False,
 ) -> None:
-    """Give work to an agent, or start an AOP directly.
+    """Give work to an agent, or start an AOP or a workflow directly.
 
     \b
     agentruns start it_support -m "Reset the VPN" -c user=ada --watch
     agentruns start --aop vpn_access --connection leena -c @ticket.json
+    agentruns start --workflow wkf_1 --connection leap --input-csv https://files.example/in.csv
     """  # noqa: D301  # \b keeps these lines apart in the help
     body = _start_body(role, aop=aop, workflow=workflow, connection=connection)
     if watch and wait:
@@ -114,6 +123,7 @@ def start(
     optional = {
         "message": message,
         "context": parse_context(context_entries) if context_entries else None,
+        "input_csv_url": input_csv,
         "title": title,
         "tags": tags or None,
         "priority": priority.value if priority else None,

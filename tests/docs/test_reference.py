@@ -184,6 +184,9 @@ def test_the_requests_of_the_api_page_are_taken():
 
     assert answer.status == 202
     assert answer.json.keys() == json.loads(labelled(API, "answer=accepted")).keys()
+    leap = {"provider": "leap", "api_key": "key-1", "dialect": "runs"}
+    assert api.call("PUT", "/v1/connections/leap", leap).status == 200
+    assert api.call("POST", "/v1/activities", example("bulk_activity")).status == 202
 
 
 def example(name: str) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
@@ -151,6 +153,7 @@ class World:
             agents=wrap("agents", self.agents),
             connections=connections,
             executions=executions,
+            validate_csv_url=partial(validate_file_url, allow_private_networks=False),
             **clocked,
         )
         self.redrive_activity = RedriveActivity(

@@ -83,9 +83,12 @@ def duplicate_start(
 
 
 def _told(record: ActivityRecord, run: Run, seen: Observation, now: datetime) -> Change | None:
-    """Of a followed run. That it runs is no news."""
+    """Of a followed run. That it runs is no news; how many rows it has is, once."""
     if seen.status is None or not seen.status.is_terminal:
-        return None
+        if seen.row_count in {None, run.row_count}:
+            return None
+        counted = replace(run, row_count=seen.row_count)
+        return Change(activity=touched(record.activity, now), runs=(counted,))
     change = lifecycle.status_observed(record, run, seen, EvidenceSource.WEBHOOK, now)
     return change if isinstance(change, Change) else None
 

@@ -27,8 +27,8 @@ from agentruns.steps import NextStep
 from agentruns.transact import transact
 from agentruns.workflows import LookAtWorkflowRun, observation_of
 
-ParseHook = Callable[[bytes], WorkflowRun]
-"""A webhook's body as a run object; ValueError says what is wrong with it."""
+ParseHook = Callable[[bytes, bool], WorkflowRun]
+"""A webhook's body as a run object, or (True) a bulk run's; ValueError says what is wrong."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +59,14 @@ class AcceptHook:
         if hooked is None:
             raise HookRefused
         telemetry.bind(tenant=hooked.tenant, run_id=hooked.run_id)
-        told = self._parse(body)
         record = self._read(hooked)
-        told = self._believed(record, told)
+        told = self._believed(record, self._parse(record, body))
         self._store(hooked, record, told)
 
-    def _parse(self, body: bytes) -> WorkflowRun:
+    def _parse(self, record: ActivityRecord, body: bytes) -> WorkflowRun:
+        """What was started says which object it is, never the object itself."""
         try:
-            return self.parse(body)
+            return self.parse(body, record.activity.is_bulk)
         except ValueError as error:
             logger.warning("hook_unreadable", extra={"problem": str(error)[:200]})
             raise HookRefused from error

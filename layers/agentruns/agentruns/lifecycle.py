@@ -122,6 +122,7 @@ def start_accepted(
         remote_id=accepted.remote_id,
         provider_request_id=accepted.request_id,
         provider_run_id=accepted.provider_run_id,
+        row_count=accepted.row_count,
     )
     ids = remote_ids(record.activity, accepted.remote_id) | {
         "provider_request_id": accepted.request_id,
@@ -209,6 +210,7 @@ def status_observed(
         reference_id=seen.reference_id or run.reference_id,
         initiated_at=seen.initiated_at or run.initiated_at,
         completed_at=seen.completed_at or run.completed_at,
+        row_count=run.row_count if seen.row_count is None else seen.row_count,
     )
     if seen.status is None or seen.status is run.status:
         return run

@@ -138,6 +138,7 @@ class Run:
     reference_id: str | None = None
     initiated_at: datetime | None = None
     completed_at: datetime | None = None
+    row_count: int | None = None  # of a bulk run
     # Since when the status is what it is: a pause's age sets its cadence.
     status_since: datetime | None = None
     polls: int = 0
@@ -172,6 +173,7 @@ class StartAccepted:
     remote_id: str
     request_id: str | None = None
     provider_run_id: str | None = None
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +187,17 @@ class Observation:
     completed_at: datetime | None = None
     problem: Problem | None = None
     output: Any = None
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityInput:
-    """What the agent is told. Kept apart from the activity, since it can be large."""
+    """What the agent is told. Kept apart from the activity, since it can be large; the CSV's URL,
+    of a bulk run, since it may be signed."""
 
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    input_csv_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +223,7 @@ class Activity:
     retry: RetryPolicy = RetryPolicy()
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
+    is_bulk: bool = False  # its runs are bulk runs, over the rows of a CSV
     # What the agent's runs took before this one was started: its polls are planned by it.
     durations: DurationHistory = NO_HISTORY
     execution_arn: str | None = None
@@ -326,6 +332,7 @@ class ActivityRequest:
     adapter: Adapter | None = None
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    input_csv_url: str | None = None
     title: str = ""
     priority: Priority = Priority.NORMAL
     tags: tuple[str, ...] = ()

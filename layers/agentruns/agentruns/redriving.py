@@ -17,6 +17,7 @@ from agentruns import lifecycle
 from agentruns.activities import Accepted, repeat, start_execution
 from agentruns.admission import at_first
 from agentruns.agents import connection_for
+from agentruns.bulk_runs import require_bulk_runs
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
 from agentruns.errors import (
@@ -26,6 +27,7 @@ from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
     ConnectionOfOtherProvider,
+    InvalidRequest,
     StoreConflict,
     StoreContention,
 )
@@ -88,7 +90,8 @@ class RedriveActivity:
         self, tenant: str, activity_id: str, redrive: Redrive, idempotency_key: str | None
     ) -> Accepted:
         """ActivityNotFound; ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled;
-        IdempotencyKeyReused for the same key with another body; StoreContention."""
+        InvalidRequest for other inputs of a bulk run, which has none; IdempotencyKeyReused for the
+        same key with another body; StoreContention."""
         scope = f"{tenant}#redrive#{activity_id}"
         body_sha256 = body_sha256_of(redrive)
         for _ in range(ATTEMPTS):
@@ -98,6 +101,7 @@ class RedriveActivity:
                 if earlier is not None:
                     return repeat(earlier, body_sha256)
             record = self.activities.read(tenant, activity_id)
+            _require_same_csv(record.activity, redrive)
             connection = self.require_redrivable(record, not_started=redrive.not_started)
             successor = _successor(record, connection, now)
             run = lifecycle.first_run(successor)
@@ -144,8 +148,16 @@ class RedriveActivity:
                 agent = self.agents.get(activity.tenant, activity.agent_role)
                 if not agent.enabled:
                     raise AgentDisabled(agent.role)
-            return connection_for(self.connections, activity.tenant, activity.adapter)
-        except (AgentNotFound, ConnectionNotFound, ConnectionOfOtherProvider) as error:
+            connection = connection_for(self.connections, activity.tenant, activity.adapter)
+            if activity.is_bulk:
+                require_bulk_runs(connection)
+            return connection
+        except (
+            AgentNotFound,
+            ConnectionNotFound,
+            ConnectionOfOtherProvider,
+            InvalidRequest,
+        ) as error:
             raise ActivityNotRedrivable(
                 activity.activity_id, f"cannot be redriven: {error}"
             ) from error
@@ -153,6 +165,8 @@ class RedriveActivity:
     def _input(self, record: ActivityRecord, redrive: Redrive) -> ActivityInput:
         activity = record.activity
         told = self.activities.read_input(activity.tenant, activity.activity_id)
+        if activity.is_bulk:
+            return told
         context = dict(told.context if redrive.context is None else redrive.context)
         outputs = [run.output for run in record.runs if run.output is not None]
         if outputs:
@@ -308,6 +322,13 @@ def _why_not(activity: Activity, record: ActivityRecord) -> str:
             f"POST /v1/runs/{record.current_run.run_id}/resolve"
         )
     return f"is {activity.status}; only a failed one is redriven"
+
+
+def _require_same_csv(activity: Activity, redrive: Redrive) -> None:
+    given = {"message": redrive.message, "context": redrive.context}
+    if activity.is_bulk and any(each is not None for each in given.values()):
+        fault = "a bulk run has no inputs but its CSV; start another activity with another CSV"
+        raise InvalidRequest([(name, fault) for name, each in given.items() if each is not None])
 
 
 def _mark_of(record: ActivityRecord) -> str:

@@ -186,14 +186,7 @@ def operator_api() -> LambdaApp:
     from agentruns.api.app import build_app
     from agentruns.api.services import services_over
 
-    settings = Settings.load(
-        "table_name",
-        "secret_prefix",
-        "state_machine_arn",
-        "operator_key_secret_arn",
-        "allow_private_networks",
-        *POLL_SETTINGS,
-    )
+    settings = Settings.load("state_machine_arn", "operator_key_secret_arn", *PROVIDER_SETTINGS)
     return build_app(
         services_over(
             activities=_stores().activities,
@@ -255,11 +248,15 @@ def accept_event() -> AcceptEvent:
 
 @functools.cache
 def accept_activity() -> AcceptActivity:
+    from agentruns.adapters.base_urls import validate_file_url
+
+    allow = Settings.load("allow_private_networks").allows_private_networks
     return AcceptActivity(
         activities=_stores().activities,
         agents=_stores().agents,
         connections=_stores().connections,
         executions=_executions(),
+        validate_csv_url=functools.partial(validate_file_url, allow_private_networks=allow),
         clock=now,
     )
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agentruns.activities import AcceptActivity
-from agentruns.adapters.base_urls import validate_base_url
+from agentruns.adapters.base_urls import validate_base_url, validate_file_url
 from agentruns.adapters.leap_urls import LEAP_URL
 from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
@@ -119,6 +119,7 @@ class Api:
                 agents=self.agents,
                 connections=self.connections,
                 executions=self.executions,
+                validate_csv_url=partial(validate_file_url, allow_private_networks=False),
                 clock=self.clock,
             ),
             bootstrap_secret_arn=BOOTSTRAP_ARN,

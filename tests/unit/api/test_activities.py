@@ -67,6 +67,7 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "title": "INC0503407",
         "message": "Analyze the ticket",
         "context": {"n": 1},
+        "input_csv_url": None,
         "tags": ["servicenow", "it:1"],
         "priority": "high",
         "status": "queued",

@@ -325,7 +325,7 @@ def test_no_body_takes_a_stored_attribute(ready: Api, method: str, path: str, bo
     taken = {*inner, "agent_role", "adapter", "message", "context", "title", "priority", "tags"}
     taken |= {"on_start_unknown", "enabled", "retry", "scopes", "name", "region", "provider"}
     if path.endswith("activities"):
-        taken |= {"timeout_seconds"}
+        taken |= {"timeout_seconds", "input_csv_url"}
     if "/agents/" in path:
         taken |= {"detection"}
     if path.endswith("operator-keys"):

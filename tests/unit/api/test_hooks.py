@@ -10,9 +10,17 @@ import pytest
 
 from agentruns.api.hooks import BODY_LIMIT_BYTES, build_hooks_app
 from agentruns.errors import ConnectionNotFound, UpstreamUnavailable
+from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
 from tests.fakes.world import World
-from tests.unit.core.hooked import a_body, hook_of, leap_world, parked_workflow
+from tests.unit.core.hooked import (
+    BULK_REQUEST,
+    OUTPUT,
+    a_body,
+    hook_of,
+    leap_world,
+    parked_workflow,
+)
 from tests.unit.core.test_hooks import mangled
 from tests.unit.structure.project import EVENTS
 
@@ -118,9 +126,25 @@ def test_an_event_file_is_answered(world, case, status):
     assert status == build_hooks_app(world.accept_hook)(event, None)["statusCode"]
 
 
+def test_the_event_file_of_a_bulk_run_is_taken_on_a_bulk_run_s_hook_alone():
+    world = leap_world(LeapDialect.RUNS)
+    single, many = parked_workflow(world), parked_workflow(world, request=BULK_REQUEST)
+    text = (EVENTS / "hooks_api-completed_bulk_run.json").read_text().replace("bulk_1", "bulk_2")
+    world.leap.ends("bulk_2", output=OUTPUT)
+
+    answers = [
+        build_hooks_app(world.accept_hook)(
+            json.loads(text.replace("<hook>", hook_of(world, task.run_id))), None
+        )
+        for task in (single, many)
+    ]
+
+    assert [404, 200] == [answer["statusCode"] for answer in answers]
+    assert (RunStatus.RUNNING, OUTPUT) == (world.run(single).status, world.run(many).output)
+
+
 def test_every_event_file_is_used():
     files = {path.stem for path in EVENTS.glob("hooks_api-*.json")}
 
-    assert {
-        f"hooks_api-{case}" for case in ("completed_run", "other_workflow", "not_json")
-    } == files
+    cases = ("completed_run", "completed_bulk_run", "other_workflow", "not_json")
+    assert {f"hooks_api-{case}" for case in cases} == files

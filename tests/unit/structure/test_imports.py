@@ -17,8 +17,18 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("budget", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
-    *("polling", "ports", "providers", "refusals", "secret", "statuses", "steps", "watching"),
+    *("budget", "bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan"),
+    *(
+        "model",
+        "polling",
+        "ports",
+        "providers",
+        "refusals",
+        "secret",
+        "statuses",
+        "steps",
+        "watching",
+    ),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}

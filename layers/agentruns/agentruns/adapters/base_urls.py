@@ -1,4 +1,5 @@
-"""Which base URLs a connection may have. Checked when it is stored, and again before a call.
+"""Which base URLs a connection may have, and which files may be named to a provider. A base URL is
+checked when it is stored, and again before a call; a file is the provider's to fetch, never ours.
 
 Not the guard for URLs that a provider or an agent names at run time; those are resolved and checked
 one by one. Imports neither requests nor urllib3, so the API can use it at no cost.
@@ -11,6 +12,7 @@ import re
 from urllib.parse import urlsplit
 
 _LONGEST = 2048
+_LONGEST_OF_FILE = 8192
 _VISIBLE_ASCII = re.compile(r"[!-~]+\Z")
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -44,19 +46,31 @@ def validate_base_url(url: str, allow_private_networks: bool) -> str:
     https with a public host; with `allow_private_networks` any host, and http on loopback too.
     A path prefix is fine. ValueError with a text for the person who typed it.
     """
-    if len(url) > _LONGEST or _VISIBLE_ASCII.match(url) is None or "\\" in url:
-        raise ValueError(f"must be a URL of at most {_LONGEST} visible ASCII characters")
+    _require_host(url, _LONGEST, allow_private_networks, like="https://aic.leena.ai")
+    if "?" in url or "#" in url:
+        raise ValueError("must not have a query or fragment")
+    return url.rstrip("/")
+
+
+def validate_file_url(url: str, allow_private_networks: bool) -> None:
+    """As `validate_base_url`, and with a query if need be. The ValueError's text has none of it."""
+    _require_host(url, _LONGEST_OF_FILE, allow_private_networks, like="https://files.example/a.csv")
+    if "#" in url:
+        raise ValueError("must not have a fragment")
+
+
+def _require_host(url: str, longest: int, allow_private_networks: bool, *, like: str) -> None:
+    if len(url) > longest or _VISIBLE_ASCII.match(url) is None or "\\" in url:
+        raise ValueError(f"must be a URL of at most {longest} visible ASCII characters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as exc:
         raise ValueError(f"is not a URL: {exc}") from exc
     if not host or port == 0:
-        raise ValueError("must name a host, like https://aic.leena.ai")
+        raise ValueError(f"must name a host, like {like}")
     if "@" in parts.netloc:
         raise ValueError("must not carry a user or password")
-    if "?" in url or "#" in url:
-        raise ValueError("must not have a query or fragment")
     address = _address_of(host)
     if address is None and _HOST_NAME.match(host) is None:
         raise ValueError(f"names a host that is none: {host!r}")
@@ -66,7 +80,6 @@ def validate_base_url(url: str, allow_private_networks: bool) -> str:
         loopback or (address is not None and not is_public_address(str(address)))
     ):
         raise ValueError("must not lead to a private network")
-    return url.rstrip("/")
 
 
 def _require_scheme(scheme: str, loopback: bool, allow_private_networks: bool) -> None:

@@ -136,7 +136,11 @@ def services_over(
         store_agent=StoreAgent(agents=agents, connections=connections, clock=clock),
         agents=agents,
         store_schedule=StoreSchedule(
-            schedules=schedules, agents=agents, connections=connections, clock=clock
+            schedules=schedules,
+            agents=agents,
+            connections=connections,
+            validate_csv_url=accept_activity.validate_csv_url,
+            clock=clock,
         ),
         schedules=schedules,
         accept_activity=accept_activity,

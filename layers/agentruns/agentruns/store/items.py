@@ -66,6 +66,7 @@ def activity_row(activity: Activity) -> Row:
         "retry": write_json(retry_to_json(activity.retry)),
         "on_start_unknown": activity.on_start_unknown.value,
         "detection": write_json(detection_to_json(activity.detection)),
+        "is_bulk": activity.is_bulk or None,
         "durations": activity.durations.text or None,
         "execution_arn": activity.execution_arn,
         "admission": activity.admission.value,
@@ -98,6 +99,7 @@ def read_activity(row: Row) -> Activity:
         retry=RetryPolicy(**read_json(row["retry"])),
         on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
         detection=detection_from_json(row.get("detection")),
+        is_bulk=row.get("is_bulk", False),
         durations=DurationHistory.from_text(row.get("durations", "")),
         execution_arn=row.get("execution_arn"),
         admission=Admission(row.get("admission", Admission.UNLIMITED)),
@@ -115,11 +117,16 @@ def input_row(activity: Activity, activity_input: ActivityInput) -> Row:
         "sk": keys.INPUT,
         "message": activity_input.message,
         "context": write_json(dict(activity_input.context)),
+        "input_csv_url": activity_input.input_csv_url,
     }
 
 
 def read_input(row: Row) -> ActivityInput:
-    return ActivityInput(message=row["message"], context=read_json(row["context"]))
+    return ActivityInput(
+        message=row["message"],
+        context=read_json(row["context"]),
+        input_csv_url=row.get("input_csv_url"),
+    )
 
 
 def run_row(run: Run) -> Row:
@@ -144,6 +151,7 @@ def run_row(run: Run) -> Row:
         "reference_id": run.reference_id,
         "initiated_at": write_optional_time(run.initiated_at),
         "completed_at": write_optional_time(run.completed_at),
+        "row_count": run.row_count,
         "status_since": write_optional_time(run.status_since),
         "polls": run.polls,
         "failed_checks": run.failed_checks,
@@ -181,6 +189,7 @@ def read_run(row: Row) -> Run:
         reference_id=row.get("reference_id"),
         initiated_at=read_optional_time(row.get("initiated_at")),
         completed_at=read_optional_time(row.get("completed_at")),
+        row_count=row.get("row_count"),
         status_since=read_optional_time(row.get("status_since")),
         polls=row["polls"],
         failed_checks=row["failed_checks"],

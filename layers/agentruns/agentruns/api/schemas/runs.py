@@ -96,6 +96,7 @@ class RunAnswer(Answer):
     started_at: Moment | None
     initiated_at: Moment | None
     completed_at: Moment | None
+    row_count: Annotated[int | None, Field(description="Of a bulk run, once Leap has said it.")]
     ended_at: Moment | None
     polls: int
     failed_checks: int
@@ -124,6 +125,7 @@ class RunAnswer(Answer):
             started_at=run.started_at,
             initiated_at=run.initiated_at,
             completed_at=run.completed_at,
+            row_count=run.row_count,
             ended_at=run.ended_at,
             polls=run.polls,
             failed_checks=run.failed_checks,
