@@ -128,6 +128,7 @@ class TestRoundTrips:
             idempotency.scope,
             idempotency.body_sha256,
             idempotency.activity_id,
+            keys.META,  # where every such row stands
         }
 
 
