@@ -22,6 +22,7 @@ from agentruns_cli.commands.activities import (
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connect_leap import connect_leap
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
+from agentruns_cli.commands.outputs import print_output
 from agentruns_cli.commands.redrive import redrive_activities
 from agentruns_cli.commands.resolve import resolve_run
 from agentruns_cli.commands.stack import show_status, start_stack, stop_stack
@@ -108,6 +109,7 @@ app.command("start")(start)
 app.command("watch")(watch_activity)
 app.command("list")(list_activities)
 app.command("show")(show_activity)
+app.command("output")(print_output)
 app.command("events")(list_events)
 app.command("cancel")(cancel_activity)
 app.command("resolve")(resolve_run)

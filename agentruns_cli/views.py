@@ -28,6 +28,8 @@ class Evidence:
     status: str
     observed_at: datetime | None
     decided: bool
+    output_bytes: int | None
+    output_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,13 @@ class Run:
     last_problem: Fault | None
     error: Fault | None
     output: Any
+    output_bytes: int | None
     evidence: tuple[Evidence, ...]
+
+    @property
+    def has_large_output(self) -> bool:
+        """It has one, and the API did not send it along."""
+        return self.output is None and self.output_bytes is not None
 
     @property
     def provider_ids(self) -> tuple[tuple[str, str], ...]:
@@ -184,6 +192,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         last_problem=_fault(body.get("last_problem")),
         error=_fault(body.get("error")),
         output=body.get("output"),
+        output_bytes=_number(body.get("output_bytes")),
         evidence=tuple(_evidence(item) for item in _objects(body.get("evidence"))),
     )
 
@@ -242,6 +251,8 @@ def _evidence(body: Mapping[str, Any]) -> Evidence:
         status=_text(body.get("status")) or "",
         observed_at=_moment(body.get("observed_at")),
         decided=body.get("decided") is True,
+        output_bytes=_number(body.get("output_bytes")),
+        output_sha256=_text(body.get("output_sha256")),
     )
 
 

@@ -30,6 +30,9 @@ from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
 from agentruns_cli.watching import WatchStyle, watch_to_end
 
+FIRST_PAGE_BYTES = 380
+"""Of a large output: as many lines as fit beside the rest of a run."""
+
 ActivityOrRunId = Annotated[str, typer.Argument(metavar="ID", help="An activity id or a run id.")]
 
 
@@ -261,7 +264,14 @@ def show_activity(
         session.screen.data(activity.activity_id)
         return
     events = (parse_event(event) for event in _events_of(session, activity, after=0))
-    session.screen.data(activity_in_full(activity, events, session.surroundings.clock.now()))
+    large = [run.run_id for run in activity.runs if run.has_large_output]
+    first_pages = {
+        run_id: session.client.read_output(run_id, 0, FIRST_PAGE_BYTES - 1).text for run_id in large
+    }
+    now = session.surroundings.clock.now()
+    session.screen.data(activity_in_full(activity, events, now, first_pages))
+    for run_id in large:
+        session.screen.chatter("All of the output: " + session.command_text("output", run_id))
     if advice := advice_on(activity, session.command_text):
         session.screen.chatter(advice)
 

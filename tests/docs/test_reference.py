@@ -372,9 +372,9 @@ def test_what_is_kept_on_delete_is_what_the_template_retains():
     }
     kept = [row[0] for row in table(DEPLOY, "kept")]
 
-    assert retained == {"Table"}
-    assert kept[0] == "the table"
-    assert all(name.startswith("`agentruns/<stack>/") for name in kept[1:])
+    assert retained == {"Table", "OutputBucket"}
+    assert kept[:2] == ["the table", "the bucket of outputs"]
+    assert all(name.startswith("`agentruns/<stack>/") for name in kept[2:])
 
 
 # ---- command line

@@ -42,6 +42,7 @@ from tests.fakes.executions import FakeExecutions
 from tests.fakes.leap import FakeLeapApi
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
 from tests.fakes.look_marks import InMemoryLookMarkStore
+from tests.fakes.outputs import InMemoryOutputStore
 from tests.fakes.secrets import InMemorySecretStore
 from tests.fakes.stores import (
     InMemoryActivityStore,
@@ -96,7 +97,8 @@ class World:
     ) -> None:
         self.policy = policy or PollPolicy()
         self.clock = FakeClock()
-        self.store = InMemoryActivityStore()
+        self.outputs = InMemoryOutputStore()
+        self.store = InMemoryActivityStore(wrap("outputs", self.outputs))
         self.agents = InMemoryAgentStore()
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
@@ -135,6 +137,7 @@ class World:
         activities = wrap("activities", self.store)
         executions = wrap("executions", self.executions)
         connections = wrap("connections", self.connections)
+        outputs = wrap("outputs", self.outputs)
         clocked: dict[str, Any] = {"activities": activities, "clock": self.clock}
         planned: dict[str, Any] = clocked | {"policy": self.policy}
         with_token: dict[str, Any] = planned | {
@@ -157,6 +160,7 @@ class World:
             **clocked,
         )
         self.redrive_activity = RedriveActivity(
+            outputs=lambda: outputs,
             agents=wrap("agents", self.agents),
             connections=connections,
             executions=executions,

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
+from agentruns.outputs import Output, OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
@@ -107,12 +108,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One observation of how a run ended. `decided`: it was the first and won."""
+    """One observation of how a run ended. `decided`: it was the first and won. `output`: of one
+    that came too late; the first one's is the run's."""
 
     source: EvidenceSource
     status: RunStatus
     observed_at: datetime
     decided: bool
+    output: OutputRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,7 @@ class Run:
     ended_at: datetime | None = None
     error: Problem | None = None
     output: Any = None
+    output_ref: OutputRef | None = None  # of one that is too large for the row
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -286,12 +290,14 @@ class Change:
     `activity` and `runs` are the new values and carry the versions they were read with; the
     store takes the change only if no row moved on since. `admission_before`: what the activity's
     admission was, where the change moves it; the connection's queue and slots move along.
+    `outputs`: what the runs only refer to; it is stored before them.
     """
 
     activity: Activity
     runs: tuple[Run, ...] = ()
     events: tuple[NewEvent, ...] = ()
     admission_before: Admission | None = None
+    outputs: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

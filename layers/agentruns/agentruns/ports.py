@@ -116,9 +116,9 @@ class ActivityStore(Protocol):
         """ActivityNotFound."""
 
     def apply(self, change: Change) -> ActivityRecord:
-        """Store a transition and its events in one transaction; versions go up by one, events get
-        the next sequence numbers. Returns the activity and the change's runs as stored.
-        StoreConflict where any row moved on since it was read, or the slot is taken."""
+        """Store a transition and its events in one transaction, its outputs before; versions go up
+        by one, events get the next sequence numbers. Returns the activity and the change's runs as
+        stored. StoreConflict where any row moved on since it was read, or the slot is taken."""
 
     def save_run(self, run: Run) -> Run:
         """Store a run's bookkeeping (polls, next check, callback token) without an event.

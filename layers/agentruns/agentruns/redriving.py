@@ -8,7 +8,8 @@ runs that a retry policy opens within one activity (`lifecycle`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.outputs import OutputStore
 from agentruns.ports import (
     ActivityFilter,
     ActivityStore,
@@ -52,12 +54,19 @@ from agentruns.ports import (
     Executions,
 )
 from agentruns.providers import LEAP, Connection
+from agentruns.run_outputs import find_output, refs_of
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
 
 PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"
 """Where the agent finds what the failed attempt had produced, when it had."""
+
+PRIOR_OUTPUT_REF_CONTEXT_KEY = "agentruns_prior_output_ref"
+"""Where it stands instead, when it is too large to be told: `{path, bytes, sha256}`."""
+
+CONTEXT_LIMIT_BYTES = 200 * 1024
+"""Of a context as JSON, as for a new activity."""
 
 PAGES_PER_CALL = 10
 """A bulk call looks at no more pages of failed activities; its cursor goes on."""
@@ -84,6 +93,7 @@ class RedriveActivity:
     agents: AgentStore
     connections: ConnectionStore
     executions: Executions
+    outputs: Callable[[], OutputStore]
     clock: Clock
 
     def __call__(
@@ -168,11 +178,23 @@ class RedriveActivity:
         if activity.is_bulk:
             return told
         context = dict(told.context if redrive.context is None else redrive.context)
-        outputs = [run.output for run in record.runs if run.output is not None]
-        if outputs:
-            context[PRIOR_OUTPUT_CONTEXT_KEY] = outputs[-1]
+        context |= self._prior_output(record, context)
         message = told.message if redrive.message is None else redrive.message
         return ActivityInput(message=message, context=context)
+
+    def _prior_output(self, record: ActivityRecord, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The last output of any run, late ones too; in the context where it fits there."""
+        found = [(run, ref) for run in record.runs for ref in refs_of(run)]
+        if not found:
+            return {}
+        run, ref = found[-1]
+        room = CONTEXT_LIMIT_BYTES - len(json.dumps(dict(context), ensure_ascii=False).encode())
+        if ref.size_bytes + len(PRIOR_OUTPUT_CONTEXT_KEY) + 6 <= room:
+            text = find_output(self.outputs, run, ref.sha256).read_all()
+            return {PRIOR_OUTPUT_CONTEXT_KEY: json.loads(text)}
+        path = f"/v1/runs/{run.run_id}/output?sha256={ref.sha256}"
+        reference = {"path": path, "bytes": ref.size_bytes, "sha256": ref.sha256}
+        return {PRIOR_OUTPUT_REF_CONTEXT_KEY: reference}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

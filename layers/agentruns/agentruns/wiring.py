@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentruns.checking import CheckRun
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
+    from agentruns.outputs import OutputStore
     from agentruns.parking import CountLooks
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
@@ -75,7 +76,6 @@ def mint_token() -> MintToken:
 def execute_aop() -> ExecuteAop:
     from agentruns.aop import ExecuteAop
 
-    settings = Settings.load(*PROVIDER_SETTINGS)
     return ExecuteAop(
         activities=_stores().activities,
         connections=_stores().connections,
@@ -83,7 +83,7 @@ def execute_aop() -> ExecuteAop:
         leena=_gated_leena_api(),
         learning=_learning(),
         clock=now,
-        policy=settings.poll_policy,
+        policy=Settings.load(*PROVIDER_SETTINGS).poll_policy,
     )
 
 
@@ -91,7 +91,7 @@ def execute_aop() -> ExecuteAop:
 def start_leap_workflow() -> StartLeapWorkflow:
     from agentruns.workflows import StartLeapWorkflow
 
-    settings = Settings.load("hook_base_url", *PROVIDER_SETTINGS)
+    settings = Settings.load("hook_base_url", "output_bucket_name", *PROVIDER_SETTINGS)
     return StartLeapWorkflow(
         activities=_stores().activities,
         connections=_stores().connections,
@@ -109,7 +109,7 @@ def check_run() -> CheckRun:
     from agentruns.checking import CheckRun
     from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
 
-    settings = Settings.load(*PROVIDER_SETTINGS)
+    settings = Settings.load("output_bucket_name", *PROVIDER_SETTINGS)
     look_at_aop = LookAtAop(
         connections=_stores().connections, tokens=_tokens(), leena=_gated_leena_api(), clock=now
     )
@@ -127,8 +127,7 @@ def check_run() -> CheckRun:
 def park_run() -> ParkRun:
     from agentruns.runs import ParkRun
 
-    settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
-    policy = settings.poll_policy
+    policy = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS).poll_policy
     return ParkRun(
         activities=_stores().activities, executions=_executions(), clock=now, policy=policy
     )
@@ -186,7 +185,9 @@ def operator_api() -> LambdaApp:
     from agentruns.api.app import build_app
     from agentruns.api.services import services_over
 
-    settings = Settings.load("state_machine_arn", "operator_key_secret_arn", *PROVIDER_SETTINGS)
+    settings = Settings.load(
+        "state_machine_arn", "operator_key_secret_arn", "output_bucket_name", *PROVIDER_SETTINGS
+    )
     return build_app(
         services_over(
             activities=_stores().activities,
@@ -196,6 +197,7 @@ def operator_api() -> LambdaApp:
             operator_keys=_stores().operator_keys,
             secrets=_secrets(),
             executions=_executions(),
+            outputs=_outputs,
             gates=_stores().gates,
             leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
             leap=functools.partial(leap_api, CHECK_DEADLINE_SECONDS),
@@ -224,7 +226,7 @@ def hooks_api() -> LambdaApp:
     from agentruns.api.hooks import build_hooks_app
     from agentruns.hooks import AcceptHook
 
-    settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
+    settings = Settings.load("state_machine_arn", "output_bucket_name", *PROVIDER_SETTINGS)
     return build_hooks_app(
         AcceptHook(
             activities=_stores().activities,
@@ -298,25 +300,16 @@ def _http(deadline_seconds: float) -> JsonHttp:
 
 @functools.cache
 def _gated_leena_api() -> ports.LeenaApi:
-    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-    from agentruns.gated_leena import GatedLeenaApi
-    from agentruns.gating import ConnectionGate
+    from agentruns.guarded import guarded_leena
 
-    budget = RequestBudget(budgets=_stores().budgets, clock=now)
-    gate = ConnectionGate(gates=_stores().gates, clock=now)
-    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
+    return guarded_leena(leena_api(), _stores().gates, _stores().budgets, now)
 
 
 @functools.cache
 def _gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
-    from agentruns.budgeted_leap import BudgetedLeapApi
-    from agentruns.budgeting import RequestBudget
-    from agentruns.gated_leap import GatedLeapApi
-    from agentruns.gating import ConnectionGate
+    from agentruns.guarded import guarded_leap
 
-    budget = RequestBudget(budgets=_stores().budgets, clock=now)
-    gate = ConnectionGate(gates=_stores().gates, clock=now)
-    return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
+    return guarded_leap(leap_api(deadline_seconds), _stores().gates, _stores().budgets, now)
 
 
 @functools.cache
@@ -387,7 +380,15 @@ def _secrets() -> ports.SecretStore:
 @functools.cache
 def _stores() -> DynamoDbStores:
     table_name = Settings.load("table_name").table_name
-    return DynamoDbStores(DynamoDbTable(table_name, _clients().dynamodb))
+    return DynamoDbStores(DynamoDbTable(table_name, _clients().dynamodb), _outputs)
+
+
+@functools.cache
+def _outputs() -> OutputStore:
+    from agentruns.aws.output_store import S3OutputStore
+
+    bucket = Settings.load("output_bucket_name").output_bucket_name
+    return S3OutputStore(_clients().s3, bucket)
 
 
 @functools.cache

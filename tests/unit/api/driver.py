@@ -33,6 +33,7 @@ from tests.fakes import (
 )
 from tests.fakes.gates import InMemoryGateStore
 from tests.fakes.look_marks import InMemoryLookMarkStore
+from tests.fakes.outputs import InMemoryOutputStore
 
 BOOTSTRAP_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/operator-key"
 BOOTSTRAP_KEY = "bootstrapKeyOfTheDefaultTenant0123456789abc"
@@ -72,6 +73,7 @@ class Api:
     """`call` sends as the bootstrap key unless told otherwise."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    outputs: InMemoryOutputStore = field(default_factory=InMemoryOutputStore)
     activities: InMemoryActivityStore = field(default_factory=InMemoryActivityStore)
     agents: InMemoryAgentStore = field(default_factory=InMemoryAgentStore)
     connections: InMemoryConnectionStore = field(default_factory=InMemoryConnectionStore)
@@ -85,6 +87,7 @@ class Api:
     marks: InMemoryLookMarkStore = field(default_factory=InMemoryLookMarkStore)
 
     def __post_init__(self) -> None:
+        self.activities.outputs = self.outputs
         self.secrets.put(BOOTSTRAP_ARN, {"tenant": "default", "key": BOOTSTRAP_KEY}, "")
         self.services = self._services()
         self.app = build_app(self.services)
@@ -105,6 +108,7 @@ class Api:
             operator_keys=self.operator_keys,
             secrets=self.secrets,
             executions=self.executions,
+            outputs=lambda: self.outputs,
             gates=self.gates,
             leena=lambda: self.leena,
             leap=lambda: self.leap,

@@ -108,6 +108,8 @@ def test_a_finished_run_is_shown_with_its_evidence_and_without_its_tokens(ready:
             "status": "timeout",
             "observed_at": "2026-01-02T12:00:00Z",
             "decided": True,
+            "output_bytes": None,
+            "output_sha256": None,
         }
     ]
     assert {"callback_token", "dispatch_id", "version", "due_at"} & set(shown["runs"][0]) == set()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentruns.api.hooks import BODY_LIMIT_BYTES, build_hooks_app
+from agentruns.api.hooks import build_hooks_app
 from agentruns.errors import ConnectionNotFound, UpstreamUnavailable
+from agentruns.hooks import BODY_LIMIT_BYTES
 from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
 from tests.fakes.world import World
@@ -71,14 +72,16 @@ def test_who_is_refused_cannot_tell_an_existing_run_from_a_missing_one(world):
     assert before == world.record(task.activity_id)
 
 
-def test_a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_not(world):
+def test_where_the_body_is_all_there_is_one_mebibyte_is_taken_and_one_byte_more_is_not():
+    world = leap_world(LeapDialect.WORKFLOWS)
     task = parked_workflow(world)
     name, body = hook_of(world, task.run_id), a_body()
     fitting = body + b" " * (BODY_LIMIT_BYTES - len(body))
 
     assert 413 == call(world, name, fitting + b" ")["statusCode"]
-    assert 413 == call(world, "nobody", fitting + b" ")["statusCode"]
-    assert 413 == call(world, name, b"x" * 9_000_000)["statusCode"]
+    assert 404 == call(world, "nobody", fitting + b" ")["statusCode"]
+    assert 413 == call(world, name, b"x" * 5_900_000, encoded=True)["statusCode"]
+    assert world.run(task).status is RunStatus.RUNNING
     assert 200 == call(world, name, fitting)["statusCode"]
 
 

@@ -18,17 +18,8 @@ from tests.unit.structure.project import (
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
     *("budget", "bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan"),
-    *(
-        "model",
-        "polling",
-        "ports",
-        "providers",
-        "refusals",
-        "secret",
-        "statuses",
-        "steps",
-        "watching",
-    ),
+    *("model", "outputs", "polling", "ports", "providers", "refusals", "secret", "statuses"),
+    *("steps", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -117,6 +108,7 @@ def test_use_cases_know_no_technology():
         "gated_leena",
         "gating",
         "gated_leap",
+        "guarded",
         "hook_urls",
         "hooks",
         "idempotency",
@@ -128,6 +120,7 @@ def test_use_cases_know_no_technology():
         "publishing",
         "redriving",
         "resolving",
+        "run_outputs",
         "routing",
         "runs",
         "schedules",

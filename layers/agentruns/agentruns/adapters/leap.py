@@ -43,13 +43,18 @@ WORKFLOWS_PATH = "/v1/workflows"
 RUNS_PATH = "/v1/runs"
 BULK_RUNS_PATH = "/v1/runs/bulk"
 
+LARGEST_RUN_BYTES = 5 * 1024 * 1024
+"""Of the answer to a look: it has the run's output in it."""
+
 _TRY_LATER = frozenset({408, 425, 429})
 
 
 class JsonExchange(Protocol):
     """What of `http.JsonHttp` is used here."""
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer: ...
+    def get(
+        self, url: str, headers: Mapping[str, str], *, largest_body_bytes: int
+    ) -> Answer | NoAnswer: ...
 
     def post(
         self, url: str, headers: Mapping[str, str], document: Mapping[str, Any]
@@ -100,7 +105,7 @@ class LeapHttpApi:
         path = BULK_RUNS_PATH if is_bulk else RUNS_PATH
         url = f"{connection.api_url}{path}/{workflow_run_id}"
         try:
-            answer = self._http.get(url, _headers(api_key))
+            answer = self._http.get(url, _headers(api_key), largest_body_bytes=LARGEST_RUN_BYTES)
         except ValueError as exc:
             raise InvalidRequest([("request", f"not sent to {url}: {exc}")]) from exc
         subject = f"connection {connection.name!r}: reading workflow run {workflow_run_id!r}"

@@ -20,6 +20,7 @@ from agentruns.connections import (
     ValidateBaseUrl,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.outputs import OutputStore
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.ports import (
@@ -64,6 +65,7 @@ class ApiServices:
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
     activities: ActivityStore
+    outputs: Callable[[], OutputStore]
     count_looks: CountLooks
 
 
@@ -76,6 +78,7 @@ def services_over(
     operator_keys: OperatorKeyStore,
     secrets: SecretStore,
     executions: Executions,
+    outputs: Callable[[], OutputStore],
     gates: GateStore,
     leena: Callable[[], LeenaApi],
     leap: Callable[[], LeapApi],
@@ -91,7 +94,8 @@ def services_over(
     clock: Clock,
     policy: PollPolicy,
 ) -> ApiServices:
-    """Every use case over the ports. `leena`, `leap`: made when a connection is checked."""
+    """Every use case over the ports. `leena`, `leap`: made when a connection is checked; `outputs`:
+    when one is read that stands in no row."""
     keyring = OperatorKeyring(
         keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
     )
@@ -100,6 +104,7 @@ def services_over(
         agents=agents,
         connections=connections,
         executions=executions,
+        outputs=outputs,
         clock=clock,
     )
     return ApiServices(
@@ -160,5 +165,6 @@ def services_over(
             activities=activities, redrive_activity=redrive_activity
         ),
         activities=activities,
+        outputs=outputs,
         count_looks=count_looks,
     )

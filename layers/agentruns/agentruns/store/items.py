@@ -25,6 +25,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.outputs import OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import LEAP_WORKFLOW, Adapter, LeapWorkflowAdapter, LeenaAopAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
@@ -165,6 +166,7 @@ def run_row(run: Run) -> Row:
         "ended_at": write_optional_time(run.ended_at),
         "error": _write_problem(run.error),
         "output": None if run.output is None else write_json(run.output),
+        "output_ref": _write_output_ref(run.output_ref),
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
 
@@ -203,6 +205,7 @@ def read_run(row: Row) -> Run:
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
         output=None if output is None else read_json(output),
+        output_ref=_read_output_ref(row.get("output_ref")),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
 
@@ -302,8 +305,25 @@ def _read_problem(text: str | None) -> Problem | None:
     return None if text is None else Problem(**read_json(text))
 
 
+def _write_output_ref(ref: OutputRef | None) -> str | None:
+    return None if ref is None else write_json(_output_ref_to_json(ref))
+
+
+def _read_output_ref(text: str | None) -> OutputRef | None:
+    return None if text is None else _output_ref_from_json(read_json(text))
+
+
+def _output_ref_to_json(ref: OutputRef) -> dict[str, str | int]:
+    return {"sha256": ref.sha256, "bytes": ref.size_bytes}
+
+
+def _output_ref_from_json(value: dict[str, Any]) -> OutputRef:
+    return OutputRef(sha256=value["sha256"], size_bytes=value["bytes"])
+
+
 def _evidence_to_json(evidence: Evidence) -> dict[str, Any]:
-    return {
+    output = {"output": _output_ref_to_json(evidence.output)} if evidence.output else {}
+    return output | {
         "source": evidence.source.value,
         "status": evidence.status.value,
         "observed_at": write_time(evidence.observed_at),
@@ -317,4 +337,5 @@ def _evidence_from_json(value: dict[str, Any]) -> Evidence:
         status=RunStatus(value["status"]),
         observed_at=read_time(value["observed_at"]),
         decided=value["decided"],
+        output=_output_ref_from_json(value["output"]) if "output" in value else None,
     )
