@@ -18,7 +18,7 @@ up: bootstrap ## start the embedded stack and deploy the template to it
 down: bootstrap ## stop the embedded stack
 	@$(python) -m local.stack down
 
-demo: bootstrap ## run an AOP to its end on the embedded stack, and show each state
+demo: bootstrap ## run AOPs and workflows to their ends on the embedded stack, and show each state
 	@$(python) -m local.demo
 
 check: bootstrap ## formatting, lint, types, template, state machine, fast tests

@@ -8,6 +8,7 @@ followed, so that the key never leaves for another host. Not here: which API it 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -35,10 +36,20 @@ MAX_ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.3
 LONGEST_RETRY_AFTER_SECONDS = 10.0
 EVENTS_PER_PAGE = 100
+OUTPUT_PIECE_BYTES = 2_000_000
 
 _REPEATABLE_STATUSES = frozenset({429, 502, 503, 504})
 _IN_FLIGHT_STATUS = 409
+_PARTIAL_STATUS = 206
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPiece:
+    """Some of an output's text, and how many bytes all of it has."""
+
+    text: str
+    size_bytes: int
 
 
 class ApiClient:
@@ -143,6 +154,30 @@ class ApiClient:
             following = page.get("next_after")
             position = following if isinstance(following, int) and following > position else None
 
+    def read_output(
+        self, run_id: str, first: int, last: int, *, sha256: str | None = None
+    ) -> OutputPiece:
+        """The bytes from `first` to `last` of a run's output; fewer where it ends before."""
+        path = _path("runs", run_id, "output")
+        response = self._exchange(
+            "GET", path, query={"sha256": sha256}, wanted_range=f"bytes={first}-{last}"
+        )
+        if not response.ok or response.is_redirect:
+            raise self._refusal(response, path)
+        size = response.headers.get("Content-Range", "").rpartition("/")[2]
+        if response.status_code != _PARTIAL_STATUS or not size.isdecimal():
+            raise self._not_this_api(response, "it does not know ranges")
+        return OutputPiece(text=response.content.decode("ascii"), size_bytes=int(size))
+
+    def all_output(self, run_id: str, *, sha256: str | None = None) -> Iterator[str]:
+        """A run's output, piece by piece."""
+        position, size_bytes = 0, 1
+        while position < size_bytes:
+            last = position + OUTPUT_PIECE_BYTES - 1
+            piece = self.read_output(run_id, position, last, sha256=sha256)
+            yield piece.text
+            position, size_bytes = position + max(1, len(piece.text)), piece.size_bytes
+
     def _send(
         self,
         method: str,
@@ -152,6 +187,21 @@ class ApiClient:
         query: Mapping[str, str | int | None] | None = None,
         idempotency_key: str | None = None,
     ) -> JsonObject:
+        response = self._exchange(
+            method, path, body=body, query=query, idempotency_key=idempotency_key
+        )
+        return self._read(response, path)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+        idempotency_key: str | None = None,
+        wanted_range: str | None = None,
+    ) -> requests.Response:
         may_repeat = method == "GET" or idempotency_key is not None
         attempts = MAX_ATTEMPTS if may_repeat else 1
         for attempt in range(1, attempts + 1):
@@ -164,7 +214,7 @@ class ApiClient:
                         key: value for key, value in (query or {}).items() if value is not None
                     },
                     data=None if body is None else json.dumps(body).encode(),
-                    headers=_headers(body, idempotency_key),
+                    headers=_headers(body, idempotency_key, wanted_range),
                     timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                     allow_redirects=False,
                 )
@@ -176,7 +226,7 @@ class ApiClient:
             # After a repetition, "a twin is in flight" speaks of this command's own first attempt.
             own_twin = attempt > 1 and response.status_code == _IN_FLIGHT_STATUS
             if is_last or not (response.status_code in _REPEATABLE_STATUSES or own_twin):
-                return self._read(response, path)
+                return response
             self._clock.sleep(_retry_after_seconds(response) or _backoff_seconds(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -256,8 +306,12 @@ def _path(*segments: str) -> str:
     return "/v1/" + "/".join(segments)
 
 
-def _headers(body: Mapping[str, Any] | None, idempotency_key: str | None) -> dict[str, str]:
+def _headers(
+    body: Mapping[str, Any] | None, idempotency_key: str | None, wanted_range: str | None
+) -> dict[str, str]:
     headers = {} if body is None else {"Content-Type": "application/json"}
+    if wanted_range is not None:
+        headers["Range"] = wanted_range
     if idempotency_key is not None:
         headers["Idempotency-Key"] = idempotency_key
     return headers

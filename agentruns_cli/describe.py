@@ -31,6 +31,7 @@ _WHERE_TO_LOOK = {
 }
 """Of a run whose start is unknown: where, and what `resolve` takes of it. By: is it a workflow?"""
 _LONGEST_TITLE = 48
+_WRAPPED_WIDTH = 76
 _LIMITS = {"max_concurrent_runs": "RUNS AT ONCE", "requests_per_minute": "REQUESTS/MIN"}
 
 
@@ -55,11 +56,18 @@ def redrive_table(considered: Sequence[Considered]) -> str:
     return table(("ACTIVITY", "CREATED", "AGENT", "ERROR", "OUTCOME"), rows)
 
 
-def activity_in_full(activity: Activity, events: Iterable[Event], now: datetime) -> str:
-    """One activity in full: its own fields, its runs and its events."""
+def activity_in_full(
+    activity: Activity,
+    events: Iterable[Event],
+    now: datetime,
+    first_pages: Mapping[str, str] | None = None,
+) -> str:
+    """One activity in full: its own fields, its runs and its events. `first_pages`: by run id how
+    its output begins, where that is large."""
     lines = [f"{activity.activity_id}  {activity.status}", *_activity_fields(activity, now)]
     for run in activity.runs:
         lines += ["", f"run {run.attempt}  {run.run_id}  {run.status}", *_run_fields(run, now)]
+        lines += _wrapped((first_pages or {}).get(run.run_id, ""))
     lines += ["", "events", *(f"  {line}" for line in event_lines(events))]
     return "\n".join(lines)
 
@@ -226,6 +234,7 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
             ("adapter", _adapter_text(activity.adapter)),
             ("message", activity.message),
             ("context", _value(activity.context) if activity.context else None),
+            ("input csv", activity.input_csv_url),
             ("tags", ", ".join(activity.tags)),
             ("priority", activity.priority),
             ("created", _moment_and_age(activity.created_at, now)),
@@ -249,21 +258,38 @@ def _run_fields(run: Run, now: datetime) -> list[str]:
         ("started", _moment_and_age(run.started_at, now)),
         ("initiated", _moment_and_age(run.initiated_at, now)),
         ("completed", _moment_and_age(run.completed_at, now)),
+        ("rows", None if run.row_count is None else str(run.row_count)),
         ("ended", _moment_and_age(run.ended_at, now)),
         ("polls", f"{run.polls}{last}{upcoming}"),
         ("last problem", fault_text(run.last_problem) if run.last_problem else None),
         ("error", fault_text(run.error) if run.error else None),
-        ("output", None if run.output is None else _value(run.output)),
+        ("output", _output_text(run)),
     ]
     fields += [
         (
             "evidence",
             f"{item.source} {item.status} {moment_text(item.observed_at)}"
-            + (" (decided)" if item.decided else ""),
+            + (" (decided)" if item.decided else "")
+            + (f", output of {item.output_bytes} bytes" if item.output_bytes else "")
+            + (f", sha256 {item.output_sha256}" if item.output_sha256 else ""),
         )
         for item in run.evidence
     ]
     return field_lines(fields)
+
+
+def _output_text(run: Run) -> str | None:
+    if run.has_large_output:
+        return f"{run.output_bytes} bytes"
+    return None if run.output is None else _value(run.output)
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Lines of at most `_WRAPPED_WIDTH` characters, and a sign that it goes on."""
+    for first in range(0, len(text), _WRAPPED_WIDTH):
+        yield f"    {text[first : first + _WRAPPED_WIDTH]}"
+    if text:
+        yield "    …"
 
 
 def _adapter_text(adapter: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from agentruns_cli.commands.agent_keys import agent_key_app
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connect_leap import connect_leap
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
+from agentruns_cli.commands.outputs import print_output
 from agentruns_cli.commands.redrive import redrive_activities
 from agentruns_cli.commands.resolve import resolve_run
 from agentruns_cli.commands.skills import skill_app
@@ -112,6 +113,7 @@ app.command("start")(start)
 app.command("watch")(watch_activity)
 app.command("list")(list_activities)
 app.command("show")(show_activity)
+app.command("output")(print_output)
 app.command("events")(list_events)
 app.command("cancel")(cancel_activity)
 app.command("resolve")(resolve_run)

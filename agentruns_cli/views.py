@@ -28,6 +28,8 @@ class Evidence:
     status: str
     observed_at: datetime | None
     decided: bool
+    output_bytes: int | None
+    output_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Run:
     started_at: datetime | None
     initiated_at: datetime | None
     completed_at: datetime | None
+    row_count: int | None
     ended_at: datetime | None
     polls: int
     last_checked_at: datetime | None
@@ -53,7 +56,13 @@ class Run:
     last_problem: Fault | None
     error: Fault | None
     output: Any
+    output_bytes: int | None
     evidence: tuple[Evidence, ...]
+
+    @property
+    def has_large_output(self) -> bool:
+        """It has one, and the API did not send it along."""
+        return self.output is None and self.output_bytes is not None
 
     @property
     def provider_ids(self) -> tuple[tuple[str, str], ...]:
@@ -79,6 +88,7 @@ class Activity:
     title: str | None
     message: str | None
     context: Mapping[str, Any]
+    input_csv_url: str | None
     tags: tuple[str, ...]
     priority: str | None
     status: str
@@ -142,6 +152,7 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         title=_text(body.get("title")),
         message=_text(body.get("message")),
         context=_mapping(body.get("context")),
+        input_csv_url=_text(body.get("input_csv_url")),
         tags=tuple(str(tag) for tag in _sequence(body.get("tags"))),
         priority=_text(body.get("priority")),
         status=_text(body.get("status")) or "",
@@ -173,6 +184,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         started_at=_moment(body.get("started_at")),
         initiated_at=_moment(body.get("initiated_at")),
         completed_at=_moment(body.get("completed_at")),
+        row_count=_number(body.get("row_count")),
         ended_at=_moment(body.get("ended_at")),
         polls=_number(body.get("polls")) or 0,
         last_checked_at=_moment(body.get("last_checked_at")),
@@ -180,6 +192,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         last_problem=_fault(body.get("last_problem")),
         error=_fault(body.get("error")),
         output=body.get("output"),
+        output_bytes=_number(body.get("output_bytes")),
         evidence=tuple(_evidence(item) for item in _objects(body.get("evidence"))),
     )
 
@@ -238,6 +251,8 @@ def _evidence(body: Mapping[str, Any]) -> Evidence:
         status=_text(body.get("status")) or "",
         observed_at=_moment(body.get("observed_at")),
         decided=body.get("decided") is True,
+        output_bytes=_number(body.get("output_bytes")),
+        output_sha256=_text(body.get("output_sha256")),
     )
 
 

@@ -1,4 +1,4 @@
-"""The main job, shown: one AOP through each of the three triggers, on the embedded stack.
+"""The main job, shown on the embedded stack: AOPs and workflows, side by side and by each trigger.
 
 Every line that starts with `$` is a command as anybody would type it; this program only says what
 comes next, sends the two events that no command sends, and counts at the end. The stack stays up
@@ -31,6 +31,8 @@ CREDENTIALS = {
 """Those that the Leena emulator is born with."""
 
 AOP_ID = "it_support_ticket_creation"
+WORKFLOW_ID = "wkf_completes_after_5_seconds"
+TICKET_TITLE = "ticket"
 TICKET = stack.CHECKOUT / "events" / "ticket-created.json"
 WAIT_SECONDS = 60.0
 
@@ -54,38 +56,41 @@ def main() -> int:
 
 
 def run(deployed: StackInfo, began: float) -> int:
-    say("2. A connection to Leena AI (here: its emulator) and an agent that uses it")
+    say("2. Two providers (here: their emulators), and an agent at each: an AOP and a workflow")
     base_urls = {"auth": deployed.leena_emulator_url, "api": deployed.leena_emulator_url}
-    document = {"region": "us-east-1", **CREDENTIALS, "base_urls": base_urls}
+    document: dict[str, Any] = {"region": "us-east-1", **CREDENTIALS, "base_urls": base_urls}
     command("connect", "leena", "--from-stdin", stdin=json.dumps(document))
+    document = {"api_key": deployed.leap_emulator_api_key, "base_url": deployed.leap_emulator_url}
+    command("connect", "leap", "--from-stdin", stdin=json.dumps(document))
     command("agent", "set", "it_support", "--aop", AOP_ID, "--connection", "leena")
+    command("agent", "set", "content_writer", "--workflow", WORKFLOW_ID, "--connection", "leap")
 
-    say("3. Three triggers: the API, an EventBridge rule, EventBridge Scheduler")
-    say("   EventBridge: a ticket was created (events/ticket-created.json)", gap=False)
+    say("3. Three triggers: an EventBridge rule, EventBridge Scheduler, the API")
+    say("   EventBridge: a ticket was created, for it_support, the AOP", gap=False)
     put_ticket(deployed)
-    say("   EventBridge Scheduler: the stored schedule `nightly`, due at once", gap=False)
+    say("   EventBridge Scheduler: the stored schedule `nightly`, due at once, for", gap=False)
+    say("   content_writer, the workflow", gap=False)
     put_schedule(deployed)
-    say("   API Gateway:", gap=False)
-    ended = command(
-        "start",
-        "it_support",
-        "--message",
-        "Analyze the ticket shared",
-        "--context",
-        "ticket_number=INC0503407",
-        "--watch",
-        check=False,
+    say("   API Gateway: one of each, by the same command", gap=False)
+    ticket = ("--title", TICKET_TITLE, "--context", "ticket_number=INC0503407")
+    command("start", "it_support", "--message", "Analyze the ticket shared", *ticket)
+    article = ("--title", "article", "--context", "topic=VPN")
+    written = command(
+        "start", "content_writer", "--message", "Write it", *article, "--watch", check=False
     )
-    say("4. What came of all three")
-    activities = wait_for_all(deployed, 3)
-    command("list")
-    return report(deployed, activities, ended, time.monotonic() - began)
+    say("   Leap called back, so nobody had to look. The AOP went on meanwhile, and is looked at:")
+    watched = command("watch", newest(deployed, TICKET_TITLE), check=False)
+
+    say("4. What came of all four, side by side")
+    activities = wait_for_all(deployed, 4)
+    command("list", "--limit", "4")
+    return report(deployed, activities, max(written, watched), time.monotonic() - began)
 
 
 def command(*arguments: str, stdin: str | None = None, check: bool = True) -> int:
     """Run `agentruns`, showing it as it would be typed."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
-    print(f"\n$ agentruns {shown}" + (" < credentials.json" if stdin else ""), flush=True)
+    print(f"\n$ agentruns {shown}" + (f" < {arguments[1]}.json" if stdin else ""), flush=True)
     ended = subprocess.run(
         [str(BIN / "agentruns"), *arguments],
         cwd=stack.CHECKOUT,
@@ -118,7 +123,7 @@ def put_ticket(deployed: StackInfo) -> None:
 
 def put_schedule(deployed: StackInfo) -> None:
     """Store what to open, then a one-time schedule beside the template's (which is off)."""
-    request = {"activity": {"agent_role": "it_support", "message": "The nightly review"}}
+    request = {"activity": {"agent_role": "content_writer", "message": "The nightly report"}}
     stored = call(deployed, "PUT", "/v1/schedules/nightly", request)
     at = datetime.now(UTC) + timedelta(seconds=1)
     scheduler = stack.client(deployed, "scheduler")
@@ -133,6 +138,12 @@ def put_schedule(deployed: StackInfo) -> None:
             "Input": stored["scheduler_input"],
         },
     )
+
+
+def newest(deployed: StackInfo, title: str) -> str:
+    """The id of the newest activity of that title."""
+    page = call(deployed, "GET", "/v1/activities?limit=20")
+    return str(next(item["activity_id"] for item in page["items"] if item["title"] == title))
 
 
 def wait_for_all(deployed: StackInfo, expected: int) -> list[dict[str, Any]]:
@@ -150,25 +161,34 @@ def wait_for_all(deployed: StackInfo, expected: int) -> list[dict[str, Any]]:
 def report(
     deployed: StackInfo, activities: Sequence[dict[str, Any]], ended: int, seconds: float
 ) -> int:
-    """Count what the provider saw: that is what cannot be made up here."""
-    ledger = requests.get(f"{deployed.leena_emulator_url}/_emulator/ledger", timeout=10).json()
+    """Count what the providers saw: that is what cannot be made up here."""
     run_ids = {activity["activity_id"].replace("act_", "run_") for activity in activities}
-    starts = [
+    leena = requests.get(f"{deployed.leena_emulator_url}/_emulator/ledger", timeout=10).json()
+    items = [
         entry
-        for entry in ledger["entries"]
+        for entry in leena["entries"]
         if entry["operation"] == "execute"
         and str(entry["context"].get("agentruns_run_id", "")).rpartition("_")[0] in run_ids
     ]
-    mints = [entry for entry in ledger["entries"] if entry["operation"] == "token"]
+    leap = requests.get(f"{deployed.leap_emulator_url}/_emulator/ledger", timeout=10).json()
+    workflow_runs = {
+        entry["run_id"]
+        for entry in leap["starts"]
+        if any(run_id in entry["webhook_url"] for run_id in run_ids)
+    }
+    webhooks = [each for each in leap["webhooks"] if each["run_id"] in workflow_runs]
     done = [activity for activity in activities if activity["status"] == "done"]
     triggers = sorted(activity["trigger"] for activity in activities)
     say(
-        f"{len(done)} of {len(activities)} activities done (opened by {', '.join(triggers)}); "
-        f"the provider saw {len(starts)} starts and {len(mints)} token mints "
-        f"(one of them by `connect`). {seconds:.0f} s."
+        f"{len(done)} of {len(activities)} activities done (opened by {', '.join(triggers)}). "
+        f"Leena AI saw {len(items)} starts; Leap saw {len(workflow_runs)} starts and sent "
+        f"{len(webhooks)} webhooks. {seconds:.0f} s."
     )
-    by_all_three = triggers == ["api", "event", "schedule"]
-    is_good = ended == 0 and by_all_three and len(done) == 3 and len(starts) == 3
+    is_good = (
+        ended == 0
+        and triggers == ["api", "api", "event", "schedule"]
+        and (len(done), len(items), len(workflow_runs), len(webhooks)) == (4, 2, 2, 2)
+    )
     if not is_good:
         say("That is not as it should be: look at .local/ for logs, or ask: agentruns show ID")
     return 0 if is_good else 1

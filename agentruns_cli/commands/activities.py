@@ -30,6 +30,9 @@ from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
 from agentruns_cli.watching import WatchStyle, watch_to_end
 
+FIRST_PAGE_BYTES = 380
+"""Of a large output: as many lines as fit beside the rest of a run."""
+
 ActivityOrRunId = Annotated[str, typer.Argument(metavar="ID", help="An activity id or a run id.")]
 
 
@@ -58,6 +61,14 @@ def start(
     connection: Annotated[
         str | None,
         typer.Option("--connection", metavar="NAME", help="Connection of the AOP or workflow."),
+    ] = None,
+    input_csv: Annotated[
+        str | None,
+        typer.Option(
+            "--input-csv",
+            metavar="URL",
+            help="Run the workflow once for each row of this CSV, which Leap fetches.",
+        ),
     ] = None,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="Short name for lists.")
@@ -94,11 +105,12 @@ def start(
     as_json: AsJson = False,
     ids_only: IdsOnly = False,
 ) -> None:
-    """Give work to an agent, or start an AOP directly.
+    """Give work to an agent, or start an AOP or a workflow directly.
 
     \b
     agentruns start it_support -m "Reset the VPN" -c user=ada --watch
     agentruns start --aop vpn_access --connection leena -c @ticket.json
+    agentruns start --workflow wkf_1 --connection leap --input-csv https://files.example/in.csv
     """  # noqa: D301  # \b keeps these lines apart in the help
     body = _start_body(role, aop=aop, workflow=workflow, connection=connection)
     if watch and wait:
@@ -114,6 +126,7 @@ def start(
     optional = {
         "message": message,
         "context": parse_context(context_entries) if context_entries else None,
+        "input_csv_url": input_csv,
         "title": title,
         "tags": tags or None,
         "priority": priority.value if priority else None,
@@ -251,7 +264,14 @@ def show_activity(
         session.screen.data(activity.activity_id)
         return
     events = (parse_event(event) for event in _events_of(session, activity, after=0))
-    session.screen.data(activity_in_full(activity, events, session.surroundings.clock.now()))
+    large = [run.run_id for run in activity.runs if run.has_large_output]
+    first_pages = {
+        run_id: session.client.read_output(run_id, 0, FIRST_PAGE_BYTES - 1).text for run_id in large
+    }
+    now = session.surroundings.clock.now()
+    session.screen.data(activity_in_full(activity, events, now, first_pages))
+    for run_id in large:
+        session.screen.chatter("All of the output: " + session.command_text("output", run_id))
     if advice := advice_on(activity, session.command_text):
         session.screen.chatter(advice)
 

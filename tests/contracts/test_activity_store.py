@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from agentruns.errors import ActivityNotFound, InvalidRequest, StoreConflict
 from agentruns.model import Activity, ActivityInput, Change, EventType, Idempotency, Page, Problem
@@ -26,6 +27,7 @@ from tests.contracts.samples import (
 from tests.contracts.table import TABLE_NAME
 from tests.fakes import InMemoryActivityStore
 from tests.fakes.clock import NOON
+from tests.fakes.stores import MAX_ITEM_BYTES
 
 ANY = ActivityFilter()
 
@@ -35,6 +37,22 @@ def store(request: pytest.FixtureRequest) -> ActivityStore:
     if request.param == "in_memory":
         return InMemoryActivityStore()
     return DynamoDbActivityStore(request.getfixturevalue("table"))
+
+
+class TestRowsAreLimited:
+    @pytest.mark.parametrize("size", [300 * 1024, 410 * 1024])
+    def test_a_run_that_is_too_large_for_a_row_is_refused(self, store, size):
+        """So nothing may count on it: what is large goes elsewhere."""
+        activity = create(store)
+        run = store.read("acme", activity.activity_id).current_run
+        change = Change(activity=touched(activity), runs=(replace(run, output="x" * size),))
+        if size < MAX_ITEM_BYTES:
+            assert size == len(store.apply(change).current_run.output)
+            return
+        with pytest.raises(ClientError) as raised:
+            store.apply(change)
+        assert "size" in str(raised.value)
+        assert run == store.read("acme", activity.activity_id).current_run
 
 
 class TestCreateAndRead:

@@ -131,6 +131,7 @@ class TestRoundTrips:
             idempotency.scope,
             idempotency.body_sha256,
             idempotency.activity_id,
+            keys.META,  # where every such row stands
         }
 
 

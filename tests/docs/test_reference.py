@@ -187,6 +187,9 @@ def test_the_requests_of_the_api_page_are_taken():
 
     assert answer.status == 202
     assert answer.json.keys() == json.loads(labelled(API, "answer=accepted")).keys()
+    leap = {"provider": "leap", "api_key": "key-1", "dialect": "runs"}
+    assert api.call("PUT", "/v1/connections/leap", leap).status == 200
+    assert api.call("POST", "/v1/activities", example("bulk_activity")).status == 202
 
 
 def example(name: str) -> Any:
@@ -373,9 +376,9 @@ def test_what_is_kept_on_delete_is_what_the_template_retains():
     }
     kept = [row[0] for row in table(DEPLOY, "kept")]
 
-    assert retained == {"Table"}
-    assert kept[0] == "the table"
-    assert all(name.startswith("`agentruns/<stack>/") for name in kept[1:])
+    assert retained == {"Table", "OutputBucket"}
+    assert kept[:2] == ["the table", "the bucket of outputs"]
+    assert all(name.startswith("`agentruns/<stack>/") for name in kept[2:])
 
 
 # ---- command line

@@ -50,16 +50,21 @@ def find_leaks(secrets: Mapping[str, str], places: Iterable[Place]) -> list[str]
 
 
 def places_of(deployment: Deployment) -> Iterator[Place]:
-    """Everything that the stack keeps, shows or writes down, but its secrets."""
-    yield from _log_lines(deployment)
-    yield from _executions(deployment)
-    yield from _rows(deployment)
+    """Everything that the stack keeps, shows or writes down, but its secrets. Empties queues."""
+    yield from written_places_of(deployment)
     yield from _messages(deployment)
     yield from _stack(deployment)
     for number, answer in enumerate(deployment.answers):
         yield f"answer {number}", answer
     for file in sorted(deployment.state.logs.iterdir()):
         yield f"log file {file.name}", file.read_bytes()
+
+
+def written_places_of(deployment: Deployment) -> Iterator[Place]:
+    """Logs, executions and rows; reading them changes nothing."""
+    yield from _log_lines(deployment)
+    yield from _executions(deployment)
+    yield from _rows(deployment)
 
 
 def _log_lines(deployment: Deployment) -> Iterator[Place]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from agentruns.bulk_runs import InputCsv
 from agentruns.errors import StartUnknown
 from agentruns.ports import WorkflowRun
 from agentruns.providers import LeapConnection
@@ -26,7 +27,9 @@ class LeapCall:
     workflow_id: str | None = None
     webhook_url: Secret | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    input_csv: InputCsv | None = None
     workflow_run_id: str | None = None
+    is_bulk: bool = False
 
 
 def a_workflow_run(workflow_run_id: str = "rnp_1", **fields: Any) -> WorkflowRun:
@@ -43,7 +46,8 @@ def a_workflow_run(workflow_run_id: str = "rnp_1", **fields: Any) -> WorkflowRun
 
 
 class FakeLeapApi:
-    """A start gives `rnp_1`, `rnp_2`, ..., unless one is scripted; `runs` is what a read shows.
+    """A start gives `rnp_1`, `rnp_2`, ..., unless one is scripted; `runs` is what a read shows. A
+    bulk start gives `bulk_1`, `bulk_2`, ..., and only a bulk read shows what is called so.
 
     A start that is scripted as StartUnknown is taken, and its answer lost; after another error it
     is not.
@@ -79,8 +83,9 @@ class FakeLeapApi:
         *,
         workflow_id: str,
         webhook_url: Secret,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | InputCsv,
     ) -> WorkflowRun:
+        is_bulk = isinstance(inputs, InputCsv)
         self.calls.append(
             LeapCall(
                 kind="start",
@@ -88,21 +93,19 @@ class FakeLeapApi:
                 api_key=api_key,
                 workflow_id=workflow_id,
                 webhook_url=webhook_url,
-                inputs=dict(inputs),
+                inputs={} if isinstance(inputs, InputCsv) else dict(inputs),
+                input_csv=inputs if isinstance(inputs, InputCsv) else None,
+                is_bulk=is_bulk,
             )
         )
         number = len(self.calls_of("start"))
-        answer = (
-            self._starts.pop(0)
-            if self._starts
-            else a_workflow_run(f"rnp_{number}", workflow_id=workflow_id)
+        usual = a_workflow_run(
+            f"bulk_{number}" if is_bulk else f"rnp_{number}", workflow_id=workflow_id
         )
+        answer = self._starts.pop(0) if self._starts else usual
         if isinstance(answer, Exception) and not isinstance(answer, StartUnknown):
             raise answer
-        taken = answer
-        if isinstance(taken, Exception):
-            taken = a_workflow_run(f"rnp_{number}", workflow_id=workflow_id)
-        self.take(taken, webhook_url)
+        self.take(usual if isinstance(answer, Exception) else answer, webhook_url)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -114,7 +117,7 @@ class FakeLeapApi:
             self.before_answer(run, webhook_url)
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
         self.calls.append(
             LeapCall(
@@ -122,10 +125,12 @@ class FakeLeapApi:
                 connection=connection.name,
                 api_key=api_key,
                 workflow_run_id=workflow_run_id,
+                is_bulk=is_bulk,
             )
         )
         if self._reads:
             raise self._reads.pop(0)
-        if workflow_run_id not in self.runs:
+        is_shown = workflow_run_id in self.runs
+        if not is_shown or is_bulk is not workflow_run_id.startswith("bulk_"):
             raise WorkflowRunNotFound(workflow_run_id, 404, "no such run")
         return self.runs[workflow_run_id]

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
+from botocore.exceptions import ClientError
+
 from agentruns.durations import StoredDurations
 from agentruns.errors import (
     ActivityNotFound,
@@ -36,9 +38,15 @@ from agentruns.model import (
     Run,
     Schedule,
 )
+from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.providers import Connection
 from agentruns.store.cursors import decode_cursor, encode_cursor
+from agentruns.store.items import run_row
+from tests.fakes.outputs import InMemoryOutputStore
+
+MAX_ITEM_BYTES = 400 * 1024
+"""Of an item in DynamoDB, names and values counted."""
 
 N = TypeVar("N", Connection, Agent, Schedule)
 
@@ -52,7 +60,8 @@ class _Entry:
 
 
 class InMemoryActivityStore:
-    def __init__(self) -> None:
+    def __init__(self, outputs: OutputStore | None = None) -> None:
+        self.outputs = outputs or InMemoryOutputStore()
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._idempotency: dict[tuple[str, str], Idempotency] = {}
         self._queues: dict[tuple[str, str], list[Activity]] = {}
@@ -111,12 +120,15 @@ class InMemoryActivityStore:
 
     def apply(self, change: Change) -> ActivityRecord:
         activity = change.activity
+        for output in change.outputs:
+            self.outputs.put(activity.tenant, output)
         with self._lock:
             entry = self._entries.get((activity.tenant, activity.activity_id))
             if entry is None or entry.activity.version != activity.version:
                 raise StoreConflict(f"activity {activity.activity_id!r} moved on")
             for run in change.runs:
                 _require_version(entry, run)
+            stored = tuple(_stored_run(run) for run in change.runs)
             if change.admission_before is not None:
                 self._move(activity, change.admission_before)
             entry.events += _numbered(activity, change.events)
@@ -125,7 +137,6 @@ class InMemoryActivityStore:
                 version=activity.version + 1,
                 last_sequence=activity.last_sequence + len(change.events),
             )
-            stored = tuple(_stored_run(run) for run in change.runs)
             entry.runs.update({run.attempt: run for run in stored})
             return ActivityRecord(activity=entry.activity, runs=stored)
 
@@ -239,8 +250,19 @@ def _require_version(entry: _Entry, run: Run) -> None:
 
 
 def _stored_run(run: Run) -> Run:
+    _require_row_size(run)
     watch = run.watch if run.is_watched else None
     return replace(run, version=run.version + 1, output=_as_json(run.output), watch=watch)
+
+
+def _require_row_size(run: Run) -> None:
+    """A string's length in UTF-8 counts; what else a row holds is small."""
+    row = run_row(run)
+    texts = [*row, *(value for value in row.values() if isinstance(value, str))]
+    if sum(len(text.encode()) for text in texts) > MAX_ITEM_BYTES:
+        message = "Item size has exceeded the maximum allowed size"
+        error: Any = {"Error": {"Code": "ValidationException", "Message": message}}
+        raise ClientError(error, "TransactWriteItems")
 
 
 def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:

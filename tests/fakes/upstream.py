@@ -95,9 +95,9 @@ class TimedLeapApi(FakeLeapApi):
         super().take(run, webhook_url)
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
-        super().read_run(connection, api_key, workflow_run_id)
+        super().read_run(connection, api_key, workflow_run_id, is_bulk=is_bulk)
         return self.look(workflow_run_id)
 
     def look(self, workflow_run_id: str) -> WorkflowRun:

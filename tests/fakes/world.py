@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
@@ -47,6 +49,7 @@ from tests.fakes.executions import FakeExecutions
 from tests.fakes.leap import FakeLeapApi
 from tests.fakes.leena import FakeLeenaApi, FakeTokenSource
 from tests.fakes.look_marks import InMemoryLookMarkStore
+from tests.fakes.outputs import InMemoryOutputStore
 from tests.fakes.secrets import InMemorySecretStore
 from tests.fakes.stores import (
     InMemoryActivityStore,
@@ -106,7 +109,8 @@ class World:
     ) -> None:
         self.policy = policy or PollPolicy()
         self.clock = FakeClock()
-        self.store = InMemoryActivityStore()
+        self.outputs = InMemoryOutputStore()
+        self.store = InMemoryActivityStore(wrap("outputs", self.outputs))
         self.agents = InMemoryAgentStore()
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
@@ -150,6 +154,7 @@ class World:
         activities = wrap("activities", self.store)
         executions = wrap("executions", self.executions)
         connections = wrap("connections", self.connections)
+        outputs = wrap("outputs", self.outputs)
         clocked: dict[str, Any] = {"activities": activities, "clock": self.clock}
         planned: dict[str, Any] = clocked | {"policy": self.policy}
         with_token: dict[str, Any] = planned | {
@@ -168,9 +173,11 @@ class World:
             agents=wrap("agents", self.agents),
             connections=connections,
             executions=executions,
+            validate_csv_url=partial(validate_file_url, allow_private_networks=False),
             **clocked,
         )
         self.redrive_activity = RedriveActivity(
+            outputs=lambda: outputs,
             agents=wrap("agents", self.agents),
             connections=connections,
             executions=executions,

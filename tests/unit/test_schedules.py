@@ -36,6 +36,7 @@ def store_schedule(clock: FakeClock) -> StoreSchedule:
         schedules=InMemoryScheduleStore(),
         agents=agents,
         connections=InMemoryConnectionStore(),
+        validate_csv_url=lambda url: None,
         clock=clock,
     )
 

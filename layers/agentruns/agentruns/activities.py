@@ -15,6 +15,7 @@ from agentruns import lifecycle
 from agentruns.admission import at_first
 from agentruns.admitting import AdmitActivities
 from agentruns.agents import agent_for, connection_for
+from agentruns.bulk_runs import ValidateUrl, require_input_csv
 from agentruns.errors import (
     ActivityEnded,
     AgentDisabled,
@@ -66,6 +67,7 @@ class AcceptActivity:
     agents: AgentStore
     connections: ConnectionStore
     executions: Executions
+    validate_csv_url: ValidateUrl
     clock: Clock
 
     def __call__(
@@ -79,9 +81,9 @@ class AcceptActivity:
     ) -> Accepted:
         """`execution_arn`: the execution that asks, where a schedule has started one already.
 
-        InvalidRequest for an unknown agent or connection; AgentDisabled; IdempotencyKeyReused
-        for the same key with another body; RequestInFlight where a twin is being stored.
-        Nothing is stored for a request that is refused.
+        InvalidRequest for an unknown agent or connection, and for a CSV that cannot be run;
+        AgentDisabled; IdempotencyKeyReused for the same key with another body; RequestInFlight
+        where a twin is being stored. Nothing is stored for a request that is refused.
         """
         now = self.clock()
         scope = f"{tenant}#{trigger.value}"
@@ -95,7 +97,11 @@ class AcceptActivity:
         try:
             self.activities.create(
                 activity,
-                ActivityInput(message=request.message, context=request.context),
+                ActivityInput(
+                    message=request.message,
+                    context=request.context,
+                    input_csv_url=request.input_csv_url,
+                ),
                 run,
                 (lifecycle.opened(activity, run),),
                 idempotency_of(scope, idempotency_key, body_sha256, activity.activity_id, now),
@@ -120,6 +126,7 @@ class AcceptActivity:
         now: datetime,
     ) -> Activity:
         agent, connection = self._agent(tenant, request, now)
+        require_input_csv(connection, request.input_csv_url, self.validate_csv_url)
         timeout_seconds = request.timeout_seconds or agent.timeout_seconds
         return Activity(
             tenant=tenant,
@@ -137,6 +144,7 @@ class AcceptActivity:
             retry=agent.retry,
             on_start_unknown=request.on_start_unknown or agent.on_start_unknown,
             detection=agent.detection,
+            is_bulk=request.input_csv_url is not None,
             execution_arn=execution_arn,
             admission=at_first(connection),
         )

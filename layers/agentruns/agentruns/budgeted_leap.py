@@ -7,6 +7,7 @@ from typing import Any
 
 from agentruns.budget import Use
 from agentruns.budgeting import RequestBudget
+from agentruns.bulk_runs import InputCsv
 from agentruns.ports import LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection
 from agentruns.secret import Secret
@@ -26,7 +27,7 @@ class BudgetedLeapApi:
         *,
         workflow_id: str,
         webhook_url: Secret,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | InputCsv,
     ) -> WorkflowRun:
         self._budget.take(connection, Use.START)
         return self._api.start(
@@ -34,7 +35,7 @@ class BudgetedLeapApi:
         )
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
         self._budget.take(connection, Use.LOOK)
-        return self._api.read_run(connection, api_key, workflow_run_id)
+        return self._api.read_run(connection, api_key, workflow_run_id, is_bulk=is_bulk)

@@ -143,7 +143,9 @@ class CheckRun:
         if not looked.status.is_terminal:
             return None
         run, source = record.current_run, EvidenceSource.POLL
-        return lifecycle.end_run(record, run, looked.status, source, self.clock())
+        return lifecycle.end_run(
+            record, run, looked.status, source, self.clock(), output=looked.output
+        )
 
 
 def count_unknown_status(activity: Activity, observation: Observation) -> None:

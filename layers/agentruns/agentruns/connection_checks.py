@@ -122,7 +122,7 @@ class CheckConnection:
             yield ConnectionCheck(name=_REACHABLE, ok=True, detail=detail)
             return
         try:
-            self.leap().read_run(connection, api_key, PROBE_ITEM_ID)
+            self.leap().read_run(connection, api_key, PROBE_ITEM_ID, is_bulk=False)
         except WorkflowRunNotFound:
             pass
         except AgentrunsError as error:

@@ -28,6 +28,7 @@ The branches say what the caller does next; the leaves name the fact.
         ├── NotFound                   of this tenant there is no such
         │   ├── ActivityNotFound
         │   ├── RunNotFound
+        │   ├── OutputNotFound         it gave none back, or none of that hash
         │   ├── ConnectionNotFound
         │   ├── AgentNotFound
         │   ├── ScheduleNotFound
@@ -50,9 +51,11 @@ The branches say what the caller does next; the leaves name the fact.
         ├── Unauthenticated            no operator key, or none we know
         ├── ScopeDenied                the operator key lacks a scope
         ├── InvalidRequest             fields are wrong; carries (field, message) pairs
-        │   └── IdempotencyKeyReused   the same key came with another body
+        │   ├── IdempotencyKeyReused   the same key came with another body
+        │   └── OutputTooLarge         for one answer; in ranges it is not
         ├── MalformedRequest           the body is not JSON at all
         ├── RequestTooLarge
+        ├── RangeNotSatisfiable        it begins behind the output's end
         ├── UnsupportedMediaType
         ├── InvalidTransition          a bug: the transition table forbids it
         ├── SettingsMissing            environment variables are not set
@@ -174,6 +177,11 @@ class ActivityNotFound(NotFound):
 class RunNotFound(NotFound):
     code = "run_not_found"
     noun = "run"
+
+
+class OutputNotFound(NotFound):
+    code = "output_not_found"
+    noun = "such output of run"
 
 
 class ConnectionNotFound(NotFound):
@@ -344,6 +352,17 @@ class IdempotencyKeyReused(InvalidRequest):
         self.key = key
 
 
+class OutputTooLarge(InvalidRequest):
+    code = "output_too_large"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        problem = (
+            f"the output has {size_bytes} bytes, and one answer at most {limit_bytes}; ask for "
+            f"bytes=0-{limit_bytes - 1} and so on, or use the command `agentruns output`"
+        )
+        super().__init__([("Range", problem)])
+
+
 class MalformedRequest(PermanentError):
     code = "malformed_request"
 
@@ -353,6 +372,14 @@ class RequestTooLarge(PermanentError):
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"the body has {size_bytes} bytes; at most {limit_bytes} are taken")
+
+
+class RangeNotSatisfiable(PermanentError):
+    code = "range_not_satisfiable"
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"the output has {size_bytes} bytes, and none of them is in that range")
+        self.size_bytes = size_bytes
 
 
 class UnsupportedMediaType(PermanentError):

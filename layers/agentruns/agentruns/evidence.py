@@ -17,11 +17,15 @@ from agentruns.model import (
     EventType,
     EvidenceSource,
     Observation,
+    Problem,
     Run,
     StartAccepted,
 )
 from agentruns.statuses import RunStatus
 from agentruns.transitions import new_event, remote_ids, touched
+
+HOOK_TOO_LARGE = "hook_too_large"
+_NOT_TAKEN = "a webhook came and was not taken"
 
 DUPLICATES_KEPT = 8
 """Of other remote ids on one run: enough for a person, and a bound on the row."""
@@ -70,6 +74,20 @@ def start_answered(
     return duplicate_start(record, run, accepted.remote_id, now)
 
 
+def hook_not_taken(run: Run, reason: str) -> Run | None:
+    """A webhook that could not be read: remembered while nobody knows better. None where that is
+    nothing new."""
+    known = run.last_problem
+    if run.status.is_terminal or (known is not None and _NOT_TAKEN in known.message):
+        return None
+    message = f"{_NOT_TAKEN}: {reason}"
+    if known is not None and run.status is RunStatus.START_UNKNOWN:  # why it waits for a person
+        problem = replace(known, message=f"{known.message}; {message}")
+    else:
+        problem = Problem(code=HOOK_TOO_LARGE, message=message)
+    return replace(run, last_problem=problem)
+
+
 def duplicate_start(
     record: ActivityRecord, run: Run, remote_id: str, now: datetime
 ) -> Change | None:
@@ -83,9 +101,12 @@ def duplicate_start(
 
 
 def _told(record: ActivityRecord, run: Run, seen: Observation, now: datetime) -> Change | None:
-    """Of a followed run. That it runs is no news."""
+    """Of a followed run. That it runs is no news; how many rows it has is, once."""
     if seen.status is None or not seen.status.is_terminal:
-        return None
+        if seen.row_count in {None, run.row_count}:
+            return None
+        counted = replace(run, row_count=seen.row_count)
+        return Change(activity=touched(record.activity, now), runs=(counted,))
     change = lifecycle.status_observed(record, run, seen, EvidenceSource.WEBHOOK, now)
     return change if isinstance(change, Change) else None
 
@@ -100,7 +121,8 @@ def _late(
     if (EvidenceSource.WEBHOOK, seen.status) in told:
         return None
     run = replace(run, remote_id=remote_id)
-    return lifecycle.end_run(record, run, seen.status, EvidenceSource.WEBHOOK, now)
+    source = EvidenceSource.WEBHOOK
+    return lifecycle.end_run(record, run, seen.status, source, now, output=seen.output)
 
 
 def _after(record: ActivityRecord, change: Change) -> ActivityRecord:

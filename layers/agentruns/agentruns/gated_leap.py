@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentruns.bulk_runs import InputCsv
 from agentruns.gate import Door
 from agentruns.gating import ConnectionGate
 from agentruns.ports import LeapApi, WorkflowRun
@@ -29,7 +30,7 @@ class GatedLeapApi:
         *,
         workflow_id: str,
         webhook_url: Secret,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | InputCsv,
     ) -> WorkflowRun:
         return self._call(
             connection,
@@ -43,10 +44,11 @@ class GatedLeapApi:
         )
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
         return self._call(
-            connection, lambda: self._api.read_run(connection, api_key, workflow_run_id)
+            connection,
+            lambda: self._api.read_run(connection, api_key, workflow_run_id, is_bulk=is_bulk),
         )
 
     def _call(self, connection: LeapConnection, call: Callable[[], WorkflowRun]) -> WorkflowRun:

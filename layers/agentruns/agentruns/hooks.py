@@ -2,8 +2,8 @@
 
 The URL's mac says that the provider, and nobody else, speaks for that run (`hook_urls`). Where the
 provider can be asked, what it sends is a hint and the run is read before it is believed; where it
-cannot, the ids that it sends must be those of the stored run. Not here: HTTP (`api.hooks`), the
-rules of what is observed (`evidence`).
+cannot, the ids that it sends must be those of the stored run. A body that is too large to be read
+is a hint all the same. Not here: HTTP (`api.hooks`), the rules of what is observed (`evidence`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from agentruns import evidence, telemetry
 from agentruns.checking import count_unknown_status
-from agentruns.errors import ActivityNotFound, HookRefused, RunNotFound
+from agentruns.errors import ActivityNotFound, HookRefused, RequestTooLarge, RunNotFound
 from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change, EventType
+from agentruns.model import ActivityRecord, Change, EventType, Run
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
@@ -27,8 +27,10 @@ from agentruns.steps import NextStep
 from agentruns.transact import transact
 from agentruns.workflows import LookAtWorkflowRun, observation_of
 
-ParseHook = Callable[[bytes], WorkflowRun]
-"""A webhook's body as a run object; ValueError says what is wrong with it."""
+BODY_LIMIT_BYTES = 1024 * 1024
+
+ParseHook = Callable[[bytes, bool], WorkflowRun]
+"""A webhook's body as a run object, or (True) a bulk run's; ValueError says what is wrong."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +56,42 @@ class AcceptHook:
         HookRefused alike for a URL that is none of ours, a body that is no run object, a run that
         is missing, and one that is another's. TransientError where the provider was to be asked
         and could not: the sender may try again, and a planned look makes up for it.
+        RequestTooLarge where the body is all there is to go by; the run remembers that.
         """
         hooked = self.hook_urls.read(name)
         if hooked is None:
             raise HookRefused
         telemetry.bind(tenant=hooked.tenant, run_id=hooked.run_id)
-        told = self._parse(body)
+        if len(body) > BODY_LIMIT_BYTES:
+            self._take_oversized(hooked, len(body))
+            return
         record = self._read(hooked)
-        told = self._believed(record, told)
+        told = self._believed(record, self._parse(record, body))
         self._store(hooked, record, told)
 
-    def _parse(self, body: bytes) -> WorkflowRun:
+    def _take_oversized(self, hooked: HookedRun, size_bytes: int) -> None:
+        """Look at the run that it is about, as the URL says; not at what it says."""
+        record = self._read(hooked)
+        remote_id = record.run(hooked.run_id).remote_id
+        seen = None if remote_id is None else self._seen(record, remote_id)
+        if seen is not None:
+            self._store(hooked, record, seen)
+            return
+        logger.warning("hook_too_large", extra={"size_bytes": size_bytes})
+        too_large = RequestTooLarge(size_bytes, BODY_LIMIT_BYTES)
+        self._remember(hooked, record, str(too_large))
+        raise too_large
+
+    def _remember(self, hooked: HookedRun, record: ActivityRecord, reason: str) -> None:
+        def decide(seen: ActivityRecord) -> Run | None:
+            return evidence.hook_not_taken(seen.run(hooked.run_id), reason)
+
+        transact(self.activities, record.activity.tenant, record.activity.activity_id, decide)
+
+    def _parse(self, record: ActivityRecord, body: bytes) -> WorkflowRun:
+        """What was started says which object it is, never the object itself."""
         try:
-            return self.parse(body)
+            return self.parse(body, record.activity.is_bulk)
         except ValueError as error:
             logger.warning("hook_unreadable", extra={"problem": str(error)[:200]})
             raise HookRefused from error
@@ -82,18 +107,21 @@ class AcceptHook:
     def _believed(self, record: ActivityRecord, told: WorkflowRun) -> WorkflowRun:
         """The run as the provider shows it when asked, else as it was sent, if it is of the
         activity's workflow."""
-        adapter = record.activity.adapter
-        if not isinstance(adapter, LeapWorkflowAdapter):
+        if told.workflow_id not in {None, record.activity.adapter.work_id}:
             raise HookRefused
-        if told.workflow_id not in {None, adapter.workflow_id}:
-            raise HookRefused
-        try:
-            seen = self.look.find(record, told.workflow_run_id)
-        except WorkflowRunNotFound as error:
-            raise HookRefused from error
+        seen = self._seen(record, told.workflow_run_id)
         if seen is None and told.workflow_id is None:
             raise HookRefused
         return seen or told
+
+    def _seen(self, record: ActivityRecord, workflow_run_id: str) -> WorkflowRun | None:
+        """None where the provider cannot be asked."""
+        if not isinstance(record.activity.adapter, LeapWorkflowAdapter):
+            raise HookRefused
+        try:
+            return self.look.find(record, workflow_run_id)
+        except WorkflowRunNotFound as error:
+            raise HookRefused from error
 
     def _store(self, hooked: HookedRun, record: ActivityRecord, told: WorkflowRun) -> None:
         observation = observation_of(told)

@@ -28,6 +28,7 @@ from agentruns.model import (
     WakeReason,
 )
 from agentruns.polling import plan_next_visit
+from agentruns.run_outputs import keep_output
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import (
     about,
@@ -124,6 +125,7 @@ def start_accepted(
         remote_id=accepted.remote_id,
         provider_request_id=accepted.request_id,
         provider_run_id=accepted.provider_run_id,
+        row_count=accepted.row_count,
     )
     ids = remote_ids(record.activity, accepted.remote_id) | {
         "provider_request_id": accepted.request_id,
@@ -211,6 +213,7 @@ def status_observed(
         reference_id=seen.reference_id or run.reference_id,
         initiated_at=seen.initiated_at or run.initiated_at,
         completed_at=seen.completed_at or run.completed_at,
+        row_count=run.row_count if seen.row_count is None else seen.row_count,
     )
     if seen.status is None or seen.status is run.status:
         return run
@@ -236,7 +239,10 @@ def end_run(
     A parked run keeps its callback token: whoever has not woken the execution yet still can.
     """
     decided = not run.status.is_terminal
-    evidence = Evidence(source=source, status=status, observed_at=now, decided=decided)
+    kept = keep_output(run, output)
+    evidence = Evidence(
+        source=source, status=status, observed_at=now, decided=decided, output=kept.late_ref
+    )
     ended = replace(run, evidence=(*run.evidence, evidence))
     detail: dict[str, Any] = {
         "status": status.value,
@@ -247,12 +253,14 @@ def end_run(
         contradicts = {"contradicts": run.status.value} if status is not run.status else {}
         event = new_event(EventType.RUN_CONTRADICTED, ended, now, detail | contradicts)
         events = (event,) if contradicts else ()
-        return Change(activity=touched(record.activity, now), runs=(ended,), events=events)
+        activity = touched(record.activity, now)
+        return Change(activity=activity, runs=(ended,), events=events, outputs=kept.to_store)
     ended = replace(
         run_in_status(ended, status, now),
         ended_at=now,
         error=problem,
-        output=output,
+        output=kept.in_row,
+        output_ref=kept.large_ref,
         next_check_at=None,
         due_at=now + EXECUTION_GRACE,  # until it is settled
     )
@@ -261,6 +269,7 @@ def end_run(
         activity=touched(record.activity, now),
         runs=(ended,),
         events=(new_event(event_type, ended, now, detail),),
+        outputs=kept.to_store,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from agentruns.agent_reports import AgentReport
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
+from agentruns.outputs import Output, OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
@@ -122,12 +123,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One observation of how a run ended. `decided`: it was the first and won."""
+    """One observation of how a run ended. `decided`: it was the first and won. `output`: of one
+    that came too late; the first one's is the run's."""
 
     source: EvidenceSource
     status: RunStatus
     observed_at: datetime
     decided: bool
+    output: OutputRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,7 @@ class Run:
     reference_id: str | None = None
     initiated_at: datetime | None = None
     completed_at: datetime | None = None
+    row_count: int | None = None  # of a bulk run
     # Since when the status is what it is: a pause's age sets its cadence.
     status_since: datetime | None = None
     polls: int = 0
@@ -171,6 +175,7 @@ class Run:
     ended_at: datetime | None = None
     error: Problem | None = None
     output: Any = None
+    output_ref: OutputRef | None = None  # of one that is too large for the row
     report: AgentReport | None = None
     evidence: tuple[Evidence, ...] = ()
 
@@ -189,6 +194,7 @@ class StartAccepted:
     remote_id: str
     request_id: str | None = None
     provider_run_id: str | None = None
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,14 +208,17 @@ class Observation:
     completed_at: datetime | None = None
     problem: Problem | None = None
     output: Any = None
+    row_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityInput:
-    """What the agent is told. Kept apart from the activity, since it can be large."""
+    """What the agent is told. Kept apart from the activity, since it can be large; the CSV's URL,
+    of a bulk run, since it may be signed."""
 
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    input_csv_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +244,7 @@ class Activity:
     retry: RetryPolicy = RetryPolicy()
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
+    is_bulk: bool = False  # its runs are bulk runs, over the rows of a CSV
     # What the agent's runs took before this one was started: its polls are planned by it.
     durations: DurationHistory = NO_HISTORY
     execution_arn: str | None = None
@@ -297,12 +307,14 @@ class Change:
     `activity` and `runs` are the new values and carry the versions they were read with; the
     store takes the change only if no row moved on since. `admission_before`: what the activity's
     admission was, where the change moves it; the connection's queue and slots move along.
+    `outputs`: what the runs only refer to; it is stored before them.
     """
 
     activity: Activity
     runs: tuple[Run, ...] = ()
     events: tuple[NewEvent, ...] = ()
     admission_before: Admission | None = None
+    outputs: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +360,7 @@ class ActivityRequest:
     adapter: Adapter | None = None
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    input_csv_url: str | None = None
     title: str = ""
     priority: Priority = Priority.NORMAL
     tags: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from agentruns.budget import BudgetState
+from agentruns.bulk_runs import InputCsv
 from agentruns.durations import StoredDurations
 from agentruns.gate import Door, GateState
 from agentruns.model import (
@@ -115,9 +116,9 @@ class ActivityStore(Protocol):
         """ActivityNotFound."""
 
     def apply(self, change: Change) -> ActivityRecord:
-        """Store a transition and its events in one transaction; versions go up by one, events get
-        the next sequence numbers. Returns the activity and the change's runs as stored.
-        StoreConflict where any row moved on since it was read, or the slot is taken."""
+        """Store a transition and its events in one transaction, its outputs before; versions go up
+        by one, events get the next sequence numbers. Returns the activity and the change's runs as
+        stored. StoreConflict where any row moved on since it was read, or the slot is taken."""
 
     def save_run(self, run: Run) -> Run:
         """Store a run's bookkeeping (polls, next check, callback token) without an event.
@@ -363,7 +364,8 @@ class WorkflowRun:
     """A run of a Leap workflow as the provider shows it: in an answer or on a webhook.
 
     `status` is the provider's own word, known or not; it alone says whether the run has ended, as
-    `ended_at` is not always there. `error` is one clipped line.
+    `ended_at` is not always there. `error` is one clipped line. Of a bulk run: `row_count`, and as
+    `output` `{"output_csv_url", "row_count"}`.
     """
 
     workflow_run_id: str
@@ -374,6 +376,7 @@ class WorkflowRun:
     ended_at: datetime | None
     error: str | None
     output: Any
+    row_count: int | None = None
 
 
 class LeapApi(Protocol):
@@ -386,14 +389,15 @@ class LeapApi(Protocol):
         *,
         workflow_id: str,
         webhook_url: Secret,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | InputCsv,
     ) -> WorkflowRun:
-        """ApiKeyRejected (401, 403), WorkflowNotFound (404), WorkflowRejected (other 4xx);
+        """A bulk run of a CSV, in a dialect that `has_bulk_runs`. ApiKeyRejected (401, 403),
+        WorkflowNotFound (404), WorkflowRejected (other 4xx);
         UpstreamUnavailable only where the request was provably not taken (refused, DNS, TLS,
         429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
         """Only in a dialect that `can_be_asked`. ApiKeyRejected (401, 403), WorkflowRunNotFound
         (400, 404); UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""

@@ -63,7 +63,7 @@ class LeapDialect(StrEnum):
     """Which of the published forms of the Leap Workflows API a connection speaks.
 
     `workflows`: the first document, `POST /v1/workflows`. `runs`: later documents and the published
-    clients, `POST /v1/runs`, with `GET /v1/runs/{id}`.
+    clients, `POST /v1/runs`, with `GET /v1/runs/{id}` and bulk runs.
     """
 
     WORKFLOWS = "workflows"
@@ -72,6 +72,10 @@ class LeapDialect(StrEnum):
     @property
     def can_be_asked(self) -> bool:
         """Whether a run can be read; where not, only its webhook tells how it ended."""
+        return self is LeapDialect.RUNS
+
+    @property
+    def has_bulk_runs(self) -> bool:
         return self is LeapDialect.RUNS
 
 

@@ -8,7 +8,8 @@ runs that a retry policy opens within one activity (`lifecycle`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from agentruns import lifecycle
 from agentruns.activities import Accepted, repeat, start_execution
 from agentruns.admission import at_first
 from agentruns.agents import connection_for
+from agentruns.bulk_runs import require_bulk_runs
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
 from agentruns.errors import (
@@ -26,6 +28,7 @@ from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
     ConnectionOfOtherProvider,
+    InvalidRequest,
     StoreConflict,
     StoreContention,
 )
@@ -41,6 +44,7 @@ from agentruns.model import (
     Run,
     Trigger,
 )
+from agentruns.outputs import OutputStore
 from agentruns.ports import (
     ActivityFilter,
     ActivityStore,
@@ -50,12 +54,19 @@ from agentruns.ports import (
     Executions,
 )
 from agentruns.providers import LEAP, Connection
+from agentruns.run_outputs import find_output, refs_of
 from agentruns.statuses import ActivityStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
 
 PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"
 """Where the agent finds what the failed attempt had produced, when it had."""
+
+PRIOR_OUTPUT_REF_CONTEXT_KEY = "agentruns_prior_output_ref"
+"""Where it stands instead, when it is too large to be told: `{path, bytes, sha256}`."""
+
+CONTEXT_LIMIT_BYTES = 200 * 1024
+"""Of a context as JSON, as for a new activity."""
 
 PAGES_PER_CALL = 10
 """A bulk call looks at no more pages of failed activities; its cursor goes on."""
@@ -82,13 +93,15 @@ class RedriveActivity:
     agents: AgentStore
     connections: ConnectionStore
     executions: Executions
+    outputs: Callable[[], OutputStore]
     clock: Clock
 
     def __call__(
         self, tenant: str, activity_id: str, redrive: Redrive, idempotency_key: str | None
     ) -> Accepted:
         """ActivityNotFound; ActivityNotRedrivable; ActivityAlreadyRedriven; AgentDisabled;
-        IdempotencyKeyReused for the same key with another body; StoreContention."""
+        InvalidRequest for other inputs of a bulk run, which has none; IdempotencyKeyReused for the
+        same key with another body; StoreContention."""
         scope = f"{tenant}#redrive#{activity_id}"
         body_sha256 = body_sha256_of(redrive)
         for _ in range(ATTEMPTS):
@@ -98,6 +111,7 @@ class RedriveActivity:
                 if earlier is not None:
                     return repeat(earlier, body_sha256)
             record = self.activities.read(tenant, activity_id)
+            _require_same_csv(record.activity, redrive)
             connection = self.require_redrivable(record, not_started=redrive.not_started)
             successor = _successor(record, connection, now)
             run = lifecycle.first_run(successor)
@@ -144,8 +158,16 @@ class RedriveActivity:
                 agent = self.agents.get(activity.tenant, activity.agent_role)
                 if not agent.enabled:
                     raise AgentDisabled(agent.role)
-            return connection_for(self.connections, activity.tenant, activity.adapter)
-        except (AgentNotFound, ConnectionNotFound, ConnectionOfOtherProvider) as error:
+            connection = connection_for(self.connections, activity.tenant, activity.adapter)
+            if activity.is_bulk:
+                require_bulk_runs(connection)
+            return connection
+        except (
+            AgentNotFound,
+            ConnectionNotFound,
+            ConnectionOfOtherProvider,
+            InvalidRequest,
+        ) as error:
             raise ActivityNotRedrivable(
                 activity.activity_id, f"cannot be redriven: {error}"
             ) from error
@@ -153,12 +175,26 @@ class RedriveActivity:
     def _input(self, record: ActivityRecord, redrive: Redrive) -> ActivityInput:
         activity = record.activity
         told = self.activities.read_input(activity.tenant, activity.activity_id)
+        if activity.is_bulk:
+            return told
         context = dict(told.context if redrive.context is None else redrive.context)
-        outputs = [run.output for run in record.runs if run.output is not None]
-        if outputs:
-            context[PRIOR_OUTPUT_CONTEXT_KEY] = outputs[-1]
+        context |= self._prior_output(record, context)
         message = told.message if redrive.message is None else redrive.message
         return ActivityInput(message=message, context=context)
+
+    def _prior_output(self, record: ActivityRecord, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The last output of any run, late ones too; in the context where it fits there."""
+        found = [(run, ref) for run in record.runs for ref in refs_of(run)]
+        if not found:
+            return {}
+        run, ref = found[-1]
+        room = CONTEXT_LIMIT_BYTES - len(json.dumps(dict(context), ensure_ascii=False).encode())
+        if ref.size_bytes + len(PRIOR_OUTPUT_CONTEXT_KEY) + 6 <= room:
+            text = find_output(self.outputs, run, ref.sha256).read_all()
+            return {PRIOR_OUTPUT_CONTEXT_KEY: json.loads(text)}
+        path = f"/v1/runs/{run.run_id}/output?sha256={ref.sha256}"
+        reference = {"path": path, "bytes": ref.size_bytes, "sha256": ref.sha256}
+        return {PRIOR_OUTPUT_REF_CONTEXT_KEY: reference}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +344,13 @@ def _why_not(activity: Activity, record: ActivityRecord) -> str:
             f"POST /v1/runs/{record.current_run.run_id}/resolve"
         )
     return f"is {activity.status}; only a failed one is redriven"
+
+
+def _require_same_csv(activity: Activity, redrive: Redrive) -> None:
+    given = {"message": redrive.message, "context": redrive.context}
+    if activity.is_bulk and any(each is not None for each in given.values()):
+        fault = "a bulk run has no inputs but its CSV; start another activity with another CSV"
+        raise InvalidRequest([(name, fault) for name, each in given.items() if each is not None])
 
 
 def _mark_of(record: ActivityRecord) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentruns.agents import require_connection
+from agentruns.bulk_runs import INPUT_CSV_URL, ValidateUrl, require_input_csv
 from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
-from agentruns.model import ActivityRequest, Schedule
+from agentruns.model import ActivityRequest, Agent, Schedule
 from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
 
 OCCURRENCE = "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"
@@ -41,10 +42,12 @@ class StoreSchedule:
     schedules: ScheduleStore
     agents: AgentStore
     connections: ConnectionStore
+    validate_csv_url: ValidateUrl
     clock: Clock
 
     def __call__(self, tenant: str, name: str, request: ActivityRequest) -> Schedule:
-        """InvalidRequest for an unknown agent or connection: better now than at three at night."""
+        """InvalidRequest for an unknown agent or connection, and for a CSV that cannot be run:
+        better now than at three at night."""
         self._require_target(tenant, request)
         now = self.clock()
         schedule = Schedule(
@@ -59,12 +62,19 @@ class StoreSchedule:
         return schedule
 
     def _require_target(self, tenant: str, request: ActivityRequest) -> None:
-        if request.adapter is not None:
-            field = "activity.adapter.connection"
-            require_connection(self.connections, tenant, request.adapter, field)
-            return
+        adapter, field = request.adapter, "activity.adapter.connection"
+        if adapter is None:
+            adapter, field = self._agent(tenant, request).adapter, "activity.agent_role"
+            if request.input_csv_url is None:
+                return
+        require_connection(self.connections, tenant, adapter, field)
+        connection = self.connections.get(tenant, adapter.connection)
+        field = f"activity.{INPUT_CSV_URL}"
+        require_input_csv(connection, request.input_csv_url, self.validate_csv_url, field)
+
+    def _agent(self, tenant: str, request: ActivityRequest) -> Agent:
         try:
-            self.agents.get(tenant, request.agent_role or "")
+            return self.agents.get(tenant, request.agent_role or "")
         except AgentNotFound as error:
             message = f"{error}; see GET /v1/agents"
             raise InvalidRequest([("activity.agent_role", message)]) from error

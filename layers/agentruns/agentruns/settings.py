@@ -16,6 +16,7 @@ class Settings:
 
     powertools_service_name: str = ""
     table_name: str = ""
+    output_bucket_name: str = ""
     event_bus_name: str = ""
     secret_prefix: str = ""
     state_machine_arn: str = ""

@@ -62,7 +62,6 @@ def mint_token() -> MintToken:
 def execute_aop() -> ExecuteAop:
     from agentruns.aop import ExecuteAop
 
-    settings = Settings.load(*PROVIDER_SETTINGS)
     return ExecuteAop(
         activities=parts.stores().activities,
         connections=parts.stores().connections,
@@ -70,7 +69,7 @@ def execute_aop() -> ExecuteAop:
         leena=parts.gated_leena_api(),
         learning=parts.learning(),
         clock=parts.now,
-        policy=settings.poll_policy,
+        policy=Settings.load(*PROVIDER_SETTINGS).poll_policy,
     )
 
 
@@ -78,7 +77,7 @@ def execute_aop() -> ExecuteAop:
 def start_leap_workflow() -> StartLeapWorkflow:
     from agentruns.workflows import StartLeapWorkflow
 
-    settings = Settings.load("hook_base_url", *PROVIDER_SETTINGS)
+    settings = Settings.load("hook_base_url", "output_bucket_name", *PROVIDER_SETTINGS)
     return StartLeapWorkflow(
         activities=parts.stores().activities,
         connections=parts.stores().connections,
@@ -118,7 +117,7 @@ def check_run() -> CheckRun:
     from agentruns.checking import CheckRun
     from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, WEBHOOK_AGENT
 
-    settings = Settings.load(*PROVIDER_SETTINGS)
+    settings = Settings.load("output_bucket_name", *PROVIDER_SETTINGS)
     look_at_aop = LookAtAop(
         connections=parts.stores().connections,
         tokens=parts.tokens(),
@@ -143,8 +142,7 @@ def check_run() -> CheckRun:
 def park_run() -> ParkRun:
     from agentruns.runs import ParkRun
 
-    settings = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS)
-    policy = settings.poll_policy
+    policy = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS).poll_policy
     return ParkRun(
         activities=parts.stores().activities,
         executions=parts.executions(),
@@ -205,7 +203,9 @@ def operator_api() -> LambdaApp:
     from agentruns.api.app import build_app
     from agentruns.api.services import services_over
 
-    settings = Settings.load("state_machine_arn", "operator_key_secret_arn", *PROVIDER_SETTINGS)
+    settings = Settings.load(
+        "state_machine_arn", "operator_key_secret_arn", "output_bucket_name", *PROVIDER_SETTINGS
+    )
     return build_app(
         services_over(
             activities=parts.stores().activities,
@@ -217,6 +217,7 @@ def operator_api() -> LambdaApp:
             operator_keys=parts.stores().operator_keys,
             secrets=parts.secrets(),
             executions=parts.executions(),
+            outputs=parts.outputs,
             gates=parts.stores().gates,
             leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
             leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
@@ -248,7 +249,7 @@ def agent_api() -> LambdaApp:
     from agentruns.api.agent_app import build_agent_app
     from agentruns.api.agent_services import AgentServices
 
-    settings = Settings.load("state_machine_arn", *POLL_SETTINGS)
+    settings = Settings.load("state_machine_arn", "output_bucket_name", *POLL_SETTINGS)
     runs = AgentRuns(activities=parts.stores().activities, clock=parts.now)
     return build_agent_app(
         AgentServices(
@@ -272,7 +273,7 @@ def hooks_api() -> LambdaApp:
     from agentruns.api.hooks import build_hooks_app
     from agentruns.hooks import AcceptHook
 
-    settings = Settings.load("state_machine_arn", *PROVIDER_SETTINGS)
+    settings = Settings.load("state_machine_arn", "output_bucket_name", *PROVIDER_SETTINGS)
     return build_hooks_app(
         AcceptHook(
             activities=parts.stores().activities,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentruns.api_keys import StoredApiKeys
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
+    from agentruns.outputs import OutputStore
     from agentruns.parking import CountLooks
     from agentruns.task_tokens import TaskTokens
     from agentruns.workflows import LookAtWorkflowRun
@@ -36,11 +37,15 @@ def now() -> datetime:
 
 @functools.cache
 def accept_activity() -> AcceptActivity:
+    from agentruns.adapters.base_urls import validate_file_url
+
+    allow = Settings.load("allow_private_networks").allows_private_networks
     return AcceptActivity(
         activities=stores().activities,
         agents=stores().agents,
         connections=stores().connections,
         executions=executions(),
+        validate_csv_url=functools.partial(validate_file_url, allow_private_networks=allow),
         clock=now,
     )
 
@@ -82,25 +87,16 @@ def http(deadline_seconds: float) -> JsonHttp:
 
 @functools.cache
 def gated_leena_api() -> ports.LeenaApi:
-    from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-    from agentruns.gated_leena import GatedLeenaApi
-    from agentruns.gating import ConnectionGate
+    from agentruns.guarded import guarded_leena
 
-    budget = RequestBudget(budgets=stores().budgets, clock=now)
-    gate = ConnectionGate(gates=stores().gates, clock=now)
-    return GatedLeenaApi(BudgetedLeenaApi(leena_api(), budget), gate, now)
+    return guarded_leena(leena_api(), stores().gates, stores().budgets, now)
 
 
 @functools.cache
 def gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
-    from agentruns.budgeted_leap import BudgetedLeapApi
-    from agentruns.budgeting import RequestBudget
-    from agentruns.gated_leap import GatedLeapApi
-    from agentruns.gating import ConnectionGate
+    from agentruns.guarded import guarded_leap
 
-    budget = RequestBudget(budgets=stores().budgets, clock=now)
-    gate = ConnectionGate(gates=stores().gates, clock=now)
-    return GatedLeapApi(BudgetedLeapApi(leap_api(deadline_seconds), budget), gate)
+    return guarded_leap(leap_api(deadline_seconds), stores().gates, stores().budgets, now)
 
 
 @functools.cache
@@ -186,7 +182,15 @@ def secrets() -> ports.SecretStore:
 @functools.cache
 def stores() -> DynamoDbStores:
     table_name = Settings.load("table_name").table_name
-    return DynamoDbStores(DynamoDbTable(table_name, clients().dynamodb))
+    return DynamoDbStores(DynamoDbTable(table_name, clients().dynamodb), outputs)
+
+
+@functools.cache
+def outputs() -> OutputStore:
+    from agentruns.aws.output_store import S3OutputStore
+
+    bucket = Settings.load("output_bucket_name").output_bucket_name
+    return S3OutputStore(clients().s3, bucket)
 
 
 @functools.cache

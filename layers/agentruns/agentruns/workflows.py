@@ -16,10 +16,12 @@ from typing import Any
 
 from agentruns import evidence, lifecycle
 from agentruns.api_keys import StoredApiKeys
+from agentruns.bulk_runs import InputCsv, require_bulk_runs
 from agentruns.dispatching import Dispatch
 from agentruns.errors import AgentrunsError, StartUnknown, TransientError, UpstreamUnavailable
 from agentruns.hook_urls import HookUrls
 from agentruns.model import (
+    Activity,
     ActivityInput,
     ActivityRecord,
     Change,
@@ -67,7 +69,8 @@ class StartLeapWorkflow:
     policy: PollPolicy
 
     def __call__(self, task: RunTask) -> Step:
-        """Raises the provider's refusals (UpstreamRejected); the run is then settled as failed."""
+        """Raises the provider's refusals (UpstreamRejected), and InvalidRequest for a bulk run over
+        a connection that has none by now; the run is then settled as failed."""
         dispatch = Dispatch(activities=self.activities, clock=self.clock)
         record = self.activities.read(task.tenant, task.activity_id)
         if record.current_run.status is not RunStatus.PENDING:
@@ -75,6 +78,8 @@ class StartLeapWorkflow:
             return route(record, self.clock(), self.policy)
         name = record.activity.adapter.connection
         connection = require_leap(self.connections.get(task.tenant, name))
+        if record.activity.is_bulk:
+            require_bulk_runs(connection)
         activity_input = self.activities.read_input(task.tenant, task.activity_id)
         api_key = self.api_keys.get(connection)
         webhook_url = self.hook_urls.url_of(task.tenant, record.current_run.run_id)
@@ -107,7 +112,9 @@ class StartLeapWorkflow:
     def _answered(
         self, record: ActivityRecord, run: Run, now: datetime, *, workflow_run: WorkflowRun
     ) -> Change | None:
-        accepted = StartAccepted(remote_id=workflow_run.workflow_run_id)
+        accepted = StartAccepted(
+            remote_id=workflow_run.workflow_run_id, row_count=workflow_run.row_count
+        )
         seen = observation_of(workflow_run)
         change = evidence.start_answered(record, run, accepted, seen, now)
         if change is None or not change.runs[0].status.is_followed:
@@ -131,7 +138,7 @@ class LookAtWorkflowRun:
         if not connection.dialect.can_be_asked:
             return None
         try:
-            return observation_of(self._read(connection, run.remote_id or ""))
+            return observation_of(self._read(connection, activity, run.remote_id or ""))
         except (TransientError, ApiKeyRejected) as error:
             return error
 
@@ -144,17 +151,21 @@ class LookAtWorkflowRun:
         )
         if not connection.dialect.can_be_asked:
             return None
-        found = self._read(connection, workflow_run_id)
+        found = self._read(connection, activity, workflow_run_id)
         if found.workflow_id not in {None, activity.adapter.work_id}:
             raise WorkflowRunNotFound(workflow_run_id, 200, "a run of another workflow")
         return found
 
-    def _read(self, connection: LeapConnection, workflow_run_id: str) -> WorkflowRun:
-        return self.leap.read_run(connection, self.api_keys.get(connection), workflow_run_id)
+    def _read(self, connection: LeapConnection, activity: Activity, run_id: str) -> WorkflowRun:
+        api_key = self.api_keys.get(connection)
+        return self.leap.read_run(connection, api_key, run_id, is_bulk=activity.is_bulk)
 
 
-def inputs_of(activity_input: ActivityInput) -> dict[str, Any]:
-    """The workflow's inputs: the activity's context, and its message where there is one."""
+def inputs_of(activity_input: ActivityInput) -> dict[str, Any] | InputCsv:
+    """The workflow's inputs: the activity's context, and its message where there is one; or the
+    CSV that has them row by row."""
+    if activity_input.input_csv_url is not None:
+        return InputCsv(activity_input.input_csv_url)
     message = {MESSAGE_INPUT: activity_input.message} if activity_input.message else {}
     return message | dict(activity_input.context)
 
@@ -169,6 +180,7 @@ def observation_of(workflow_run: WorkflowRun) -> Observation:
         completed_at=workflow_run.ended_at,
         problem=_problem(status, workflow_run),
         output=workflow_run.output if status is RunStatus.COMPLETED else None,
+        row_count=workflow_run.row_count,
     )
 
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from agentruns.adapters.http import JsonHttp
 from agentruns.adapters.leap import LeapHttpApi
+from agentruns.bulk_runs import InputCsv
 from agentruns.ports import WorkflowRun
 from agentruns.providers import LeapConnection, LeapDialect
 from agentruns.secret import Secret
-from tests.integration.leap.recorded import INPUTS, WEBHOOK_URL, WORKFLOW_ID
+from tests.integration.leap.recorded import INPUT_CSV_URL, INPUTS, WEBHOOK_URL, WORKFLOW_ID
 
 DEADLINE_SECONDS = 1.5
 READ_SECONDS = 1.0
@@ -52,5 +53,20 @@ class OurAdapter:
             inputs=INPUTS,
         )
 
+    def start_bulk(self, workflow_id: str = WORKFLOW_ID) -> WorkflowRun:
+        return self.api.start(
+            self.connection,
+            self.api_key,
+            workflow_id=workflow_id,
+            webhook_url=Secret(WEBHOOK_URL),
+            inputs=InputCsv(INPUT_CSV_URL),
+        )
+
     def read(self, workflow_run_id: str) -> WorkflowRun:
-        return self.api.read_run(self.connection, self.api_key, workflow_run_id)
+        return self._read(workflow_run_id, is_bulk=False)
+
+    def read_bulk(self, bulk_run_id: str) -> WorkflowRun:
+        return self._read(bulk_run_id, is_bulk=True)
+
+    def _read(self, run_id: str, *, is_bulk: bool) -> WorkflowRun:
+        return self.api.read_run(self.connection, self.api_key, run_id, is_bulk=is_bulk)

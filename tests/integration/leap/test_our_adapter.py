@@ -6,12 +6,14 @@ what is called refused or not taken was not accepted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable, UpstreamUnreadable
+from agentruns.ports import WorkflowRun
 from agentruns.providers import LeapDialect
 from agentruns.refusals import (
     ApiKeyRejected,
@@ -20,7 +22,7 @@ from agentruns.refusals import (
     WorkflowRunNotFound,
 )
 from tests.integration.leap.our_adapter import OurAdapter
-from tests.integration.leap.recorded import WEBHOOK_URL, WORKFLOW_ID
+from tests.integration.leap.recorded import INPUT_CSV_URL, WEBHOOK_URL, WORKFLOW_ID
 
 RETRY_LATER = {"Retry-After": "3"}
 DIALECTS = list(LeapDialect)
@@ -65,6 +67,39 @@ def test_a_run_is_read_whatever_its_status_and_output(leap, status, output):
     assert (run.workflow_run_id, run.workflow_id, run.status) == (run_id, WORKFLOW_ID, status)
     assert run.output == output
     assert run.error == "no credits"
+
+
+def test_a_bulk_run_is_accepted_once_and_read_to_its_end(leap):
+    leap.define_workflow("wkf_rows", [{"status": "running"}], row_count=7)
+    ours = OurAdapter(leap.url)
+
+    started = ours.start_bulk("wkf_rows")
+
+    (entry,) = leap.ledger.starts()
+    assert (entry.run.run_id, entry.webhook_url) == (started.workflow_run_id, WEBHOOK_URL)
+    assert entry.run.request.input_csv_url == INPUT_CSV_URL
+    assert (started.workflow_id, started.status, started.row_count) == ("wkf_rows", "running", 7)
+    leap.set_run_status(started.workflow_run_id, "completed")
+    ended = ours.read_bulk(started.workflow_run_id)
+    url = f"{leap.url}/_emulator/files/{started.workflow_run_id}.csv"
+    assert (ended.status, ended.output) == ("completed", {"output_csv_url": url, "row_count": 7})
+
+
+@pytest.mark.parametrize("casing", ["camel", "snake"])
+def test_either_casing_of_a_bulk_run_is_read(leap, casing):
+    leap.change_settings(casing=casing)
+
+    assert OurAdapter(leap.url).start_bulk().workflow_id == WORKFLOW_ID
+
+
+def test_a_run_and_a_bulk_run_are_not_read_as_each_other(leap):
+    ours = OurAdapter(leap.url)
+    single, bulk = ours.start().workflow_run_id, ours.start_bulk().workflow_run_id
+
+    with pytest.raises(WorkflowRunNotFound):
+        ours.read_bulk(single)
+    with pytest.raises(WorkflowRunNotFound):
+        ours.read(bulk)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -150,13 +185,22 @@ def name_of(value: Any) -> str:
     return "-".join(map(str, value.values())) if isinstance(value, dict) else ""
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize(("fault", "expected"), START_FAULTS, ids=name_of)
-def test_a_fault_on_a_start_has_its_outcome_and_the_ledger_agrees(leap, dialect, fault, expected):
-    leap.add_fault(operation="start", times=1, **fault)
-    ours = OurAdapter(leap.url, dialect)
+def starter(ours: OurAdapter, *, is_bulk: bool) -> Callable[[], WorkflowRun]:
+    return ours.start_bulk if is_bulk else ours.start
 
-    outcome = outcome_of(ours.start)
+
+@pytest.mark.parametrize(
+    ("dialect", "is_bulk"),
+    [*((dialect, False) for dialect in DIALECTS), (LeapDialect.RUNS, True)],
+)
+@pytest.mark.parametrize(("fault", "expected"), START_FAULTS, ids=name_of)
+def test_a_fault_on_a_start_has_its_outcome_and_the_ledger_agrees(
+    leap, dialect, is_bulk, fault, expected
+):
+    leap.add_fault(operation="start_bulk" if is_bulk else "start", times=1, **fault)
+    start = starter(OurAdapter(leap.url, dialect), is_bulk=is_bulk)
+
+    outcome = outcome_of(start)
 
     accepted = len(leap.ledger.starts())
     assert type(outcome) is expected if expected else outcome is None
@@ -167,7 +211,7 @@ def test_a_fault_on_a_start_has_its_outcome_and_the_ledger_agrees(leap, dialect,
         assert isinstance(outcome, UpstreamUnavailable)
         assert outcome.retry_after_seconds == 3.0
     assert leap.ledger.as_document()["redirects_followed"] == []
-    assert ours.start().workflow_run_id
+    assert start().workflow_run_id
     assert len(leap.ledger.starts()) == accepted + 1
 
 
@@ -199,20 +243,22 @@ READ_FAULTS: list[tuple[dict[str, Any], type[AgentrunsError] | None]] = [
 ]
 
 
+@pytest.mark.parametrize("is_bulk", [False, True])
 @pytest.mark.parametrize(("fault", "expected"), READ_FAULTS, ids=name_of)
-def test_a_fault_on_a_read_has_its_outcome_and_the_next_read_works(leap, fault, expected):
+def test_a_fault_on_a_read_has_its_outcome_and_the_next_read_works(leap, is_bulk, fault, expected):
     ours = OurAdapter(leap.url)
-    run_id = ours.start().workflow_run_id
-    leap.add_fault(operation="read", times=1, **fault)
+    read = ours.read_bulk if is_bulk else ours.read
+    run_id = starter(ours, is_bulk=is_bulk)().workflow_run_id
+    leap.add_fault(operation="read_bulk" if is_bulk else "read", times=1, **fault)
 
-    outcome = outcome_of(lambda: ours.read(run_id))
+    outcome = outcome_of(lambda: read(run_id))
 
     assert type(outcome) is expected if expected else outcome is None
     if "headers" in fault:
         assert isinstance(outcome, UpstreamUnavailable)
         assert outcome.retry_after_seconds == 3.0
     assert leap.ledger.as_document()["redirects_followed"] == []
-    assert ours.read(run_id).workflow_run_id == run_id
+    assert read(run_id).workflow_run_id == run_id
     assert len(leap.ledger.starts()) == 1
 
 

@@ -25,6 +25,7 @@ from tests.integration.leap.recorded import (
 )
 
 OF_THE_SENDER = "agentruns"
+OPERATIONS = ["start", "read", "start_bulk", "read_bulk"]
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +35,26 @@ def our_calls() -> list[RecordedCall]:
         ours = OurAdapter(emulator.url)
         run = ours.start().workflow_run_id
         ours.read(run)
+        bulk = ours.start_bulk().workflow_run_id
+        ours.read_bulk(bulk)
         rows = [
             recorded_call(OF_THE_SENDER, request.operation, request)
             for request in emulator.ledger.requests
         ]
-        return [with_placeholder(row, run) for row in rows]
+        return [with_placeholder(row, run, bulk) for row in rows]
 
 
 def by_operation(rows: list[RecordedCall], operation: str) -> list[RecordedCall]:
     return [row for row in rows if row.operation == operation]
 
 
-@pytest.mark.parametrize("operation", ["start", "read"])
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_call_is_the_request_of_every_published_client(our_calls, recorded_calls, operation):
     (ours,) = by_operation(our_calls, operation)
     theirs = by_operation(recorded_calls, operation)
 
-    assert {row.client for row in theirs} == {PYTHON.name, NODE.name}
+    has_it = {PYTHON.name} if operation.endswith("bulk") else {PYTHON.name, NODE.name}
+    assert {row.client for row in theirs} == has_it
     for row in theirs:
         assert (ours.method, ours.path, ours.body) == (row.method, row.path, row.body)
         assert ours.headers.keys() == row.headers.keys()
@@ -58,7 +62,7 @@ def test_each_call_is_the_request_of_every_published_client(our_calls, recorded_
         assert ours.headers.get("content-type") == row.headers.get("content-type")
 
 
-@pytest.mark.parametrize("operation", ["start", "read"])
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_call_has_the_headers_of_the_python_client_but_its_name(
     our_calls, recorded_calls, operation
 ):

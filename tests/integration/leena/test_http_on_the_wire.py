@@ -1,3 +1,4 @@
+import json
 import socket
 import time
 import tracemalloc
@@ -8,6 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from agentruns.adapters.http import Answer, JsonHttp, NoAnswer
+from agentruns.adapters.leap import LARGEST_RUN_BYTES, LeapHttpApi
+from agentruns.errors import UpstreamUnreadable
+from agentruns.providers import LeapConnection, LeapDialect
+from agentruns.secret import Secret
 from tests.integration.leena.wire import WireServer, read_request, reply
 
 
@@ -269,6 +274,32 @@ def test_row_9_an_endless_body_is_cut_at_a_mebibyte(server, head):
     assert result.unreadable == "the body has more than 1048576 bytes"
     assert time.monotonic() - started < 2
     assert peak_bytes < 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize("extra_bytes", [-1, 0, 1])
+def test_the_answer_to_a_look_at_a_workflow_run_has_a_limit_of_its_own(server, extra_bytes):
+    run = {"id": "rnp_1", "status": "completed", "workflow_id": "wkf_1", "output": ""}
+    run["output"] = "x" * (LARGEST_RUN_BYTES - len(json.dumps(run)) + extra_bytes)
+    server.use(server.answer(reply("200 OK", json.dumps(run).encode())))
+    now = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+    connection = LeapConnection(
+        tenant="acme",
+        name="flows",
+        api_url=server.url,
+        dialect=LeapDialect.RUNS,
+        created_at=now,
+        updated_at=now,
+    )
+
+    leap = LeapHttpApi(client())
+    if extra_bytes > 0:
+        with pytest.raises(UpstreamUnreadable, match="the body has more than 5242880 bytes"):
+            leap.read_run(connection, Secret("canary"), "rnp_1", is_bulk=False)
+    else:
+        assert (
+            leap.read_run(connection, Secret("canary"), "rnp_1", is_bulk=False).output
+            == run["output"]
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from agentruns.adapters.base_urls import validate_base_url, validate_url
+from agentruns.adapters.base_urls import validate_base_url, validate_file_url, validate_url
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,36 @@ from agentruns.adapters.base_urls import validate_base_url, validate_url
 @pytest.mark.parametrize("allow_private_networks", [False, True])
 def test_a_public_https_url_is_taken(url, expected, allow_private_networks):
     assert validate_base_url(url, allow_private_networks) == expected
+
+
+@pytest.mark.parametrize("url", ["https://a.example/in.csv", "https://a.example/?X-Sig=1&a=%20"])
+@pytest.mark.parametrize("allow_private_networks", [False, True])
+def test_a_files_url_may_have_a_query(url, allow_private_networks):
+    validate_file_url(url, allow_private_networks)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://a.example/in.csv?CANARY", "must start with https"),
+        ("ftp://a.example/in.csv?CANARY", "must start with https"),
+        ("https://a.example/in.csv?CANARY#1", "must not have a fragment"),
+        ("https://user:CANARY@a.example/in.csv", "must not carry a user"),
+        ("https://a.example/CANARY\n", "must be a URL of at most 8192"),
+        ("https://a.example/?" + "CANARY" * 2000, "must be a URL of at most 8192"),
+        ("/in.csv?CANARY", "must name a host"),
+        ("https://10.0.0.7/in.csv?CANARY", "must not lead to a private network"),
+        ("http://127.0.0.1/in.csv?CANARY", "must start with https"),
+    ],
+)
+def test_a_files_url_that_is_none_is_told_without_its_query(url, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        validate_file_url(url, allow_private_networks=False)
+    assert "CANARY" not in str(refused.value)
+
+
+def test_a_file_on_this_machine_needs_the_parameter():
+    validate_file_url("http://127.0.0.1:8080/in.csv?a=1", allow_private_networks=True)
 
 
 @pytest.mark.parametrize(

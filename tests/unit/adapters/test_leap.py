@@ -9,7 +9,8 @@ import pytest
 
 from agentruns.adapters.http import JsonHttp, NoAnswer
 from agentruns.adapters.leap import LeapHttpApi
-from agentruns.adapters.leap_run import parse_hook, parse_run
+from agentruns.adapters.leap_run import parse_bulk_run, parse_hook, parse_run
+from agentruns.bulk_runs import InputCsv
 from agentruns.errors import (
     InvalidRequest,
     StartUnknown,
@@ -75,7 +76,7 @@ def start(adapter: ScriptedAdapter, over: LeapConnection = RUNS) -> WorkflowRun:
 
 
 def read_run(adapter: ScriptedAdapter) -> WorkflowRun:
-    return api_over(adapter).read_run(RUNS, KEY, "rnp_1")
+    return api_over(adapter).read_run(RUNS, KEY, "rnp_1", is_bulk=False)
 
 
 def test_a_start_in_the_dialect_of_the_first_document():
@@ -196,8 +197,89 @@ def test_what_an_answer_to_a_read_means(adapter, error):
 def test_an_id_that_cannot_be_one_is_not_asked_for():
     adapter = answering(200)
     with pytest.raises(WorkflowRunNotFound):
-        api_over(adapter).read_run(RUNS, KEY, "../../v1/runs")
+        api_over(adapter).read_run(RUNS, KEY, "../../v1/runs", is_bulk=False)
     assert [] == adapter.requests
+
+
+CSV = "https://files.example/in.csv?CANARY-signature"
+BULK = {
+    "id": "bulk_1",
+    "version_id": "vsp_1",
+    "status": "running",
+    "created_at": "2023-11-01T12:00:00.000Z",
+    "workflow_id": "wkf_1",
+    "input_csv_url": CSV,
+    "output_csv_url": None,
+    "error": None,
+    "row_count": 3,
+}
+
+
+def start_bulk(adapter: ScriptedAdapter) -> WorkflowRun:
+    return api_over(adapter).start(
+        RUNS, KEY, workflow_id="wkf_1", webhook_url=HOOK, inputs=InputCsv(CSV)
+    )
+
+
+def test_a_bulk_start_has_the_csv_in_place_of_inputs():
+    adapter = answering(201, BULK)
+    run = start_bulk(adapter)
+
+    (request,) = adapter.requests
+    assert ("POST", "https://leap.example/prefix/v1/runs/bulk") == (request.method, request.url)
+    assert {
+        "workflow_id": "wkf_1",
+        "input_csv_url": CSV,
+        "webhook_url": HOOK.reveal(),
+    } == json.loads(request.body)
+    assert ("bulk_1", "running", 3) == (run.workflow_run_id, run.status, run.row_count)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "error"),
+    [
+        (answering(401), ApiKeyRejected),
+        (answering(404), WorkflowNotFound),
+        (answering(400), WorkflowRejected),
+        (answering(503, headers={"Retry-After": "7"}), UpstreamUnavailable),
+        (answering(500), StartUnknown),
+        (answering(200, b"<html>"), StartUnknown),
+        (answering(200, {**BULK, "id": 7}), StartUnknown),
+        (answering(200, {**BULK, "workflow_id": "wkf_2"}), StartUnknown),
+        (answering(400, {"message": "cannot fetch " + CSV}), WorkflowRejected),
+    ],
+)
+def test_what_an_answer_to_a_bulk_start_means(adapter, error):
+    with pytest.raises(error) as raised:
+        start_bulk(adapter)
+    assert type(raised.value) is error
+    assert "CANARY" not in str(raised.value)
+
+
+def test_a_bulk_run_is_read_by_its_id_at_its_own_path():
+    url = "https://files.example/out.csv?signature"
+    adapter = answering(200, {**BULK, "status": "completed", "output_csv_url": url})
+
+    run = api_over(adapter).read_run(RUNS, KEY, "bulk_1", is_bulk=True)
+
+    (request,) = adapter.requests
+    assert ("GET", "https://leap.example/prefix/v1/runs/bulk/bulk_1") == (
+        request.method,
+        request.url,
+    )
+    assert {"output_csv_url": url, "row_count": 3} == run.output
+
+
+@pytest.mark.parametrize("count", [None, "3", 3.0, True, -1, 2**60, [3]])
+def test_a_row_count_that_is_none_is_not_kept(count):
+    run = parse_bulk_run({**BULK, "row_count": count})
+    assert run.row_count is None
+    assert run.output == {"output_csv_url": None, "row_count": None}
+
+
+def test_an_error_of_a_bulk_run_shows_no_signed_url():
+    error = f"could not fetch {CSV}: 403"
+    assert "could not fetch ***: 403" == parse_bulk_run({**BULK, "error": error}).error
 
 
 def test_both_casings_are_read_alike():
@@ -219,4 +301,4 @@ def test_an_error_is_one_clipped_line(error):
 
 def test_two_names_that_differ_are_not_believed():
     with pytest.raises(ValueError, match="differ"):
-        parse_hook(json.dumps({**RUN, "workflowId": "wkf_2"}).encode())
+        parse_hook(json.dumps({**RUN, "workflowId": "wkf_2"}).encode(), False)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agentruns.activities import AcceptActivity
-from agentruns.adapters.base_urls import validate_base_url, validate_url
+from agentruns.adapters.base_urls import validate_base_url, validate_file_url, validate_url
 from agentruns.adapters.leap_urls import LEAP_URL
 from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
@@ -34,6 +34,7 @@ from tests.fakes import (
 from tests.fakes.agent_stores import InMemoryAgentKeyStore, InMemorySkillStore
 from tests.fakes.gates import InMemoryGateStore
 from tests.fakes.look_marks import InMemoryLookMarkStore
+from tests.fakes.outputs import InMemoryOutputStore
 
 BOOTSTRAP_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:agentruns/test/operator-key"
 BOOTSTRAP_KEY = "bootstrapKeyOfTheDefaultTenant0123456789abc"
@@ -77,6 +78,7 @@ class Api:
     """`call` sends as the bootstrap key unless told otherwise."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    outputs: InMemoryOutputStore = field(default_factory=InMemoryOutputStore)
     activities: InMemoryActivityStore = field(default_factory=InMemoryActivityStore)
     agents: InMemoryAgentStore = field(default_factory=InMemoryAgentStore)
     agent_keys: InMemoryAgentKeyStore = field(default_factory=InMemoryAgentKeyStore)
@@ -92,6 +94,7 @@ class Api:
     marks: InMemoryLookMarkStore = field(default_factory=InMemoryLookMarkStore)
 
     def __post_init__(self) -> None:
+        self.activities.outputs = self.outputs
         self.secrets.put(BOOTSTRAP_ARN, {"tenant": "default", "key": BOOTSTRAP_KEY}, "")
         self.services = self._services()
         self.app = build_app(self.services)
@@ -114,6 +117,7 @@ class Api:
             operator_keys=self.operator_keys,
             secrets=self.secrets,
             executions=self.executions,
+            outputs=lambda: self.outputs,
             gates=self.gates,
             leena=lambda: self.leena,
             leap=lambda: self.leap,
@@ -128,6 +132,7 @@ class Api:
                 agents=self.agents,
                 connections=self.connections,
                 executions=self.executions,
+                validate_csv_url=partial(validate_file_url, allow_private_networks=False),
                 clock=self.clock,
             ),
             bootstrap_secret_arn=BOOTSTRAP_ARN,

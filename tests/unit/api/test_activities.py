@@ -67,6 +67,7 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "title": "INC0503407",
         "message": "Analyze the ticket",
         "context": {"n": 1},
+        "input_csv_url": None,
         "tags": ["servicenow", "it:1"],
         "priority": "high",
         "status": "queued",
@@ -107,6 +108,8 @@ def test_a_finished_run_is_shown_with_its_evidence_and_without_its_tokens(ready:
             "status": "timeout",
             "observed_at": "2026-01-02T12:00:00Z",
             "decided": True,
+            "output_bytes": None,
+            "output_sha256": None,
         }
     ]
     assert {"callback_token", "dispatch_id", "version", "due_at"} & set(shown["runs"][0]) == set()

@@ -325,7 +325,7 @@ def test_no_body_takes_a_stored_attribute(ready: Api, method: str, path: str, bo
     taken = {*inner, "agent_role", "adapter", "message", "context", "title", "priority", "tags"}
     taken |= {"on_start_unknown", "enabled", "retry", "scopes", "name", "region", "provider"}
     if path.endswith("activities"):
-        taken |= {"timeout_seconds"}
+        taken |= {"timeout_seconds", "input_csv_url"}
     if "/agents/" in path:
         taken |= {"detection", "system_prompt", "model", "max_turns"}
     if path.endswith("operator-keys"):
@@ -372,7 +372,7 @@ def test_the_openapi_document_can_be_made(api: Api):
     document = json.loads(
         build_resolver(api.services).get_openapi_json_schema(title="agentruns", version="1")
     )
-    assert len(document["paths"]) == 23
+    assert len(document["paths"]) == 24
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]

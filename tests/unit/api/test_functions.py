@@ -74,6 +74,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClients]:
             name="activity", definition=json.dumps(DEFINITION), roleArn=ROLE
         )
         monkeypatch.setenv("OPERATOR_KEY_SECRET_ARN", secret["ARN"])
+        monkeypatch.setenv("OUTPUT_BUCKET_NAME", "outputs")
         monkeypatch.setenv("STATE_MACHINE_ARN", machine["stateMachineArn"])
         yield aws
     forget_what_was_built(wiring)

@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
-from agentruns.api.hooks import BODY_LIMIT_BYTES, build_hooks_app
+from agentruns.api.hooks import build_hooks_app
 from agentruns.errors import ConnectionNotFound, UpstreamUnavailable
+from agentruns.hooks import BODY_LIMIT_BYTES
+from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
 from tests.fakes.world import World
-from tests.unit.core.hooked import a_body, hook_of, leap_world, parked_workflow
+from tests.unit.core.hooked import (
+    BULK_REQUEST,
+    OUTPUT,
+    a_body,
+    hook_of,
+    leap_world,
+    parked_workflow,
+)
 from tests.unit.core.test_hooks import mangled
 from tests.unit.structure.project import EVENTS
 
@@ -63,14 +72,16 @@ def test_who_is_refused_cannot_tell_an_existing_run_from_a_missing_one(world):
     assert before == world.record(task.activity_id)
 
 
-def test_a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_not(world):
+def test_where_the_body_is_all_there_is_one_mebibyte_is_taken_and_one_byte_more_is_not():
+    world = leap_world(LeapDialect.WORKFLOWS)
     task = parked_workflow(world)
     name, body = hook_of(world, task.run_id), a_body()
     fitting = body + b" " * (BODY_LIMIT_BYTES - len(body))
 
     assert 413 == call(world, name, fitting + b" ")["statusCode"]
-    assert 413 == call(world, "nobody", fitting + b" ")["statusCode"]
-    assert 413 == call(world, name, b"x" * 9_000_000)["statusCode"]
+    assert 404 == call(world, "nobody", fitting + b" ")["statusCode"]
+    assert 413 == call(world, name, b"x" * 5_900_000, encoded=True)["statusCode"]
+    assert world.run(task).status is RunStatus.RUNNING
     assert 200 == call(world, name, fitting)["statusCode"]
 
 
@@ -118,9 +129,25 @@ def test_an_event_file_is_answered(world, case, status):
     assert status == build_hooks_app(world.accept_hook)(event, None)["statusCode"]
 
 
+def test_the_event_file_of_a_bulk_run_is_taken_on_a_bulk_run_s_hook_alone():
+    world = leap_world(LeapDialect.RUNS)
+    single, many = parked_workflow(world), parked_workflow(world, request=BULK_REQUEST)
+    text = (EVENTS / "hooks_api-completed_bulk_run.json").read_text().replace("bulk_1", "bulk_2")
+    world.leap.ends("bulk_2", output=OUTPUT)
+
+    answers = [
+        build_hooks_app(world.accept_hook)(
+            json.loads(text.replace("<hook>", hook_of(world, task.run_id))), None
+        )
+        for task in (single, many)
+    ]
+
+    assert [404, 200] == [answer["statusCode"] for answer in answers]
+    assert (RunStatus.RUNNING, OUTPUT) == (world.run(single).status, world.run(many).output)
+
+
 def test_every_event_file_is_used():
     files = {path.stem for path in EVENTS.glob("hooks_api-*.json")}
 
-    assert {
-        f"hooks_api-{case}" for case in ("completed_run", "other_workflow", "not_json")
-    } == files
+    cases = ("completed_run", "completed_bulk_run", "other_workflow", "not_json")
+    assert {f"hooks_api-{case}" for case in cases} == files

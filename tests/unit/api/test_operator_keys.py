@@ -110,6 +110,7 @@ ROUTES = [
     ("POST", "/v1/activities/{activity_id}/redrive", {"reason": "again"}, "operate"),
     ("POST", "/v1/activities/redrive", {"filter": {}, "reason": "again"}, "operate"),
     ("GET", "/v1/runs/{run_id}", None, "read"),
+    ("GET", "/v1/runs/{run_id}/output", None, "read"),
     ("GET", "/v1/runs/{run_id}/events", None, "read"),
     ("POST", "/v1/runs/{run_id}/resolve", {"not_started": True}, "operate"),
     ("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY}, "admin"),

@@ -33,6 +33,8 @@ def a_run(status: str = "running", **changes: Any) -> dict[str, Any]:
         "last_problem": None,
         "error": None,
         "output": None,
+        "output_bytes": None,
+        "output_sha256": None,
         "evidence": [],
     }
     return run | changes

@@ -114,6 +114,19 @@ def test_show_has_the_activity_its_runs_and_its_events(cli, finished_api):
         assert line in outcome.stdout.splitlines()
 
 
+def test_show_has_the_csv_and_the_rows_of_a_bulk_run(cli, api):
+    run = a_run(aop_item_id=None, workflow_run_id="bulk_7", row_count=7)
+    url = "https://files.example/in.csv"
+    api.answers("GET", ACTIVITY_PATH, an_activity(runs=[run], input_csv_url=url))
+    api.answers("GET", EVENTS_PATH, {"items": [], "next_after": None})
+
+    shown = cli.run("show", ACTIVITY_ID).stdout.splitlines()
+
+    assert f"  input csv         {url}" in shown
+    assert "  workflow run      bulk_7" in shown
+    assert "  rows              7" in shown
+
+
 def test_show_json_is_the_activity(cli, api):
     api.answers("GET", ACTIVITY_PATH, an_activity())
 

@@ -50,6 +50,17 @@ def test_a_role_with_message_and_context_is_sent_as_the_body(cli, accepting_api,
     }
 
 
+def test_a_csv_is_sent_with_the_workflow(cli, accepting_api):
+    url = "https://files.example/in.csv?signature=1"
+
+    cli.run("start", "--workflow", "wkf_1", "--connection", "leap", "--input-csv", url)
+
+    assert accepting_api.last_body == {
+        "adapter": {"type": "leap_workflow", "connection": "leap", "workflow_id": "wkf_1"},
+        "input_csv_url": url,
+    }
+
+
 def test_an_aop_is_sent_as_an_inline_adapter(cli, accepting_api):
     cli.run("start", "--aop", "vpn_access", "--connection", "leena")
 

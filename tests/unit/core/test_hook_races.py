@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from agentruns.errors import HookRefused, StartUnknown
+from agentruns.model import ActivityRequest
 from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
-from tests.fakes.world import World
-from tests.unit.core.hooked import a_body, hook_of, leap_world
+from tests.fakes.world import REQUEST, World
+from tests.unit.core.hooked import BULK_REQUEST, a_body, a_bulk_body, hook_of, leap_world
 from tests.unit.core.invariants import check_invariants
 
-INTERLEAVINGS = 1200
+INTERLEAVINGS = 1800
 RUN_ENDS = {"RunCompleted", "RunFailed"}
 ACTIVITY_ENDS = {"ActivityCompleted", "ActivityFailed"}
 
@@ -143,10 +144,16 @@ class Execution:
             self.world.executions.end(self.task.execution_arn, "SUCCEEDED")
 
 
-def race(seed: int, dialect: LeapDialect, *, is_answered: bool) -> tuple[World, RunTask, list[int]]:
+def race(
+    seed: int, dialect: LeapDialect, *, is_answered: bool, request: ActivityRequest = REQUEST
+) -> tuple[World, RunTask, list[int]]:
+    """Of a bulk run where the request names a CSV."""
     scheduler = Scheduler(seed)
     world = leap_world(dialect, wrap=scheduler.before, timeout_seconds=3600)
-    task = world.opened()
+    task = world.opened(request)
+    remote_id, body = ("rnp_1", a_body())
+    if request is BULK_REQUEST:
+        remote_id, body = ("bulk_1", a_bulk_body("bulk_1"))
     if not is_answered:
         world.leap.on_start(StartUnknown("no trustworthy answer"))
     world.leap.before_answer = lambda run, _: world.leap.ends(run.workflow_run_id)
@@ -154,9 +161,9 @@ def race(seed: int, dialect: LeapDialect, *, is_answered: bool) -> tuple[World, 
 
     def deliver() -> None:
         try:
-            world.accept_hook(hook_of(world, task.run_id), a_body())
+            world.accept_hook(hook_of(world, task.run_id), body)
         except HookRefused:
-            assert "rnp_1" not in world.leap.runs  # asked before there was such a run
+            assert remote_id not in world.leap.runs  # asked before there was such a run
 
     def pass_deadline() -> None:
         world.clock.advance(3600)
@@ -174,12 +181,19 @@ def race(seed: int, dialect: LeapDialect, *, is_answered: bool) -> tuple[World, 
     return world, task, scheduler.order
 
 
-@pytest.mark.parametrize("dialect", list(LeapDialect))
+@pytest.mark.parametrize(
+    ("dialect", "request_"),
+    [
+        (LeapDialect.WORKFLOWS, REQUEST),
+        (LeapDialect.RUNS, REQUEST),
+        (LeapDialect.RUNS, BULK_REQUEST),
+    ],
+)
 @pytest.mark.parametrize("is_answered", [True, False])
-def test_every_interleaving_ends_once(dialect, is_answered):
+def test_every_interleaving_ends_once(dialect, request_, is_answered):
     orders, ends = set(), set()
-    for seed in range(INTERLEAVINGS // 4):
-        world, task, order = race(seed, dialect, is_answered=is_answered)
+    for seed in range(INTERLEAVINGS // 6):
+        world, task, order = race(seed, dialect, is_answered=is_answered, request=request_)
         types = world.event_types(task.activity_id)
         told = f"seed {seed}: {types}"
         assert 1 == sum(each in RUN_ENDS for each in types), told
@@ -191,5 +205,5 @@ def test_every_interleaving_ends_once(dialect, is_answered):
         orders.add(tuple(order))
         ends.add(world.run(task).status)
 
-    assert len(orders) > 0.9 * INTERLEAVINGS / 4
+    assert len(orders) > 0.9 * INTERLEAVINGS / 6
     assert {RunStatus.COMPLETED, RunStatus.TIMEOUT} <= ends

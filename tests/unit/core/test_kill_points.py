@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 
 from agentruns.errors import StartUnknown, UpstreamUnavailable
-from agentruns.model import EventType, EvidenceSource, OnStartUnknown, RetryPolicy
+from agentruns.model import (
+    ActivityRequest,
+    EventType,
+    EvidenceSource,
+    OnStartUnknown,
+    RetryPolicy,
+)
 from agentruns.ports import WorkflowRun
 from agentruns.providers import ConnectionLimits, LeapDialect
 from agentruns.refusals import TokenRejected
@@ -26,8 +32,8 @@ from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver, Killed
 from tests.fakes.upstream import TimedLeapApi, TimedLeenaApi, Timeline
-from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, TENANT, World
-from tests.unit.core.hooked import a_body
+from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, REQUEST, TENANT, World
+from tests.unit.core.hooked import BULK_REQUEST, a_body
 from tests.unit.core.invariants import check_invariants
 
 TIMEOUT_SECONDS = 7200
@@ -88,7 +94,7 @@ SENT_AGAIN_AFTER_SECONDS = 30
 @dataclass(frozen=True)
 class Scenario:
     """`dialect`: its work is a workflow of Leap, not an AOP. `webhooks`: when each is sent, in
-    seconds after the run's end or at a moment."""
+    seconds after the run's end or at a moment. `request`: a bulk run's names a CSV."""
 
     timelines: tuple[Timeline, ...] = (((0.0, "in_progress"), (60.0, "completed")),)
     agent: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +103,7 @@ class Scenario:
     requests_per_minute: int | None = None
     dialect: LeapDialect | None = None
     webhooks: tuple[float | str, ...] = (0.0,)
+    request: ActivityRequest = REQUEST
 
 
 AT_ONCE: Timeline = ((0.0, "completed"),)
@@ -163,6 +170,10 @@ SCENARIOS = {
         f"{dialect.value}: {name}": replace(scenario, dialect=dialect)
         for name, scenario in IN_BOTH.items()
         for dialect in LeapDialect
+    },
+    **{
+        f"bulk runs: {name}": replace(IN_BOTH[name], dialect=LeapDialect.RUNS, request=BULK_REQUEST)
+        for name in ("ends", "starts without an answer", "fails and is retried")
     },
     "runs: its webhook is lost": Scenario(dialect=LeapDialect.RUNS, webhooks=()),
     "workflows: its webhook is lost": Scenario(
@@ -251,7 +262,7 @@ def play(
         world.leap.on_start(*scenario.script)
     driver = Driver(world, kill_execution=kill_execution)
     webhooks = Webhooks(driver, switch, scenario, again=again)
-    activity_id = world.accept().activity_id
+    activity_id = world.accept(scenario.request).activity_id
     switch.armed = True
     driver.run()
     switch.armed = False

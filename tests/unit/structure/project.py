@@ -37,6 +37,7 @@ BUILD_SETTINGS = {
     "SECRET_PREFIX": "agentruns/stack",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:activity",
     "OPERATOR_KEY_SECRET_ARN": "arn",
+    "OUTPUT_BUCKET_NAME": "bucket",
     "EVENT_TENANT": "default",
     "HOOK_SECRET_ARN": "arn",
     "TASK_TOKEN_SECRET_ARN": "arn",

@@ -17,10 +17,10 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
-    *("agent_ports", "agent_reports", "budget", "durations", "error_names", "errors", "gate"),
-    *("ids", "learned_plan", "model", "polling", "ports", "providers", "refusals", "secret"),
-    *("statuses", "steps", "watching"),
-    *("agent_errors", "agent_records", "agent_stores"),
+    *("agent_errors", "agent_ports", "agent_records", "agent_reports", "agent_stores", "budget"),
+    *("bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
+    *("outputs", "polling", "ports", "providers", "refusals", "secret", "statuses", "steps"),
+    *("watching",),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -115,6 +115,7 @@ def test_use_cases_know_no_technology():
         "gated_leena",
         "gating",
         "gated_leap",
+        "guarded",
         "hook_urls",
         "hooks",
         "idempotency",
@@ -127,6 +128,7 @@ def test_use_cases_know_no_technology():
         "publishing",
         "redriving",
         "resolving",
+        "run_outputs",
         "routing",
         "runs",
         "schedules",

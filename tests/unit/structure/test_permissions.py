@@ -27,6 +27,7 @@ TOKENS = "secret:agentruns/<stack>/tokens/*"
 AGENTS = "secret:agentruns/<stack>/agents/*"
 HOOK_KEY = "HookSecret"
 TASK_TOKEN_KEY = "TaskTokenSecret"
+OUTPUTS = "OutputBucket/outputs/*"
 MACHINE = "stateMachine:<stack>-activity"
 EXECUTIONS = "execution:<stack>-activity:*"
 
@@ -36,28 +37,34 @@ LEASE = WRITE | {"dynamodb:DeleteItem"}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 STORE_SECRET = READ_SECRET | {"secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"}
 
+KEEP_OUTPUTS = {OUTPUTS: {"s3:PutObject"}}
+
 WITH_TOKEN = {TABLE: LEASE, CONNECTIONS: READ_SECRET, TOKENS: STORE_SECRET}
 GRANTS: dict[str, dict[str, set[str]]] = {
     "open_run": {TABLE: LEASE, MACHINE: {"states:SendTaskSuccess"}},
     "mint_token": WITH_TOKEN,
     "execute_aop": WITH_TOKEN,
-    "start_leap_workflow": {TABLE: WRITE, CONNECTIONS: READ_SECRET, HOOK_KEY: READ_SECRET},
+    "start_leap_workflow": {TABLE: WRITE, CONNECTIONS: READ_SECRET, HOOK_KEY: READ_SECRET}
+    | KEEP_OUTPUTS,
     "dispatch_agent": {TABLE: WRITE, AGENTS: READ_SECRET, TASK_TOKEN_KEY: READ_SECRET},
-    "check_run": WITH_TOKEN,
+    "check_run": WITH_TOKEN | KEEP_OUTPUTS,
     "agent_api": {
         TABLE: WRITE,
         TASK_TOKEN_KEY: READ_SECRET,
         MACHINE: {"states:SendTaskSuccess"},
-    },
+    }
+    | KEEP_OUTPUTS,
     "hooks_api": {
         TABLE: WRITE,
         CONNECTIONS: READ_SECRET,
         HOOK_KEY: READ_SECRET,
         MACHINE: {"states:SendTaskSuccess"},
-    },
+    }
+    | KEEP_OUTPUTS,
     "park_run": {TABLE: WRITE, MACHINE: {"states:SendTaskSuccess"}},
     "settle_run": {TABLE: LEASE, MACHINE: {"states:SendTaskSuccess"}},
     "sweep": WITH_TOKEN
+    | KEEP_OUTPUTS
     | {
         f"{TABLE}/index/due": {"dynamodb:Query"},
         MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
@@ -80,6 +87,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         AGENTS: STORE_SECRET | {"secretsmanager:DeleteSecret"},
         TOKENS: {"secretsmanager:DeleteSecret"},
         "OperatorKeySecret": READ_SECRET,
+        OUTPUTS: {"s3:GetObject"},
         MACHINE: {"states:StartExecution", "states:SendTaskSuccess"},
         EXECUTIONS: {"states:StopExecution"},
     },
@@ -101,6 +109,8 @@ ACTIONS_OF_CALLS = {
     "describe_execution": "states:DescribeExecution",
     "send_task_success": "states:SendTaskSuccess",
     "put_events": "events:PutEvents",
+    "put_object": "s3:PutObject",
+    "get_object": "s3:GetObject",
 }
 BY_LAMBDA_ITSELF = {"sqs:SendMessage"}  # with the function's role, to its failure destination
 NEVER = (
@@ -130,7 +140,7 @@ def name_of(resource: Any) -> str:
     text = re.sub(
         r"^arn:\$\{AWS::Partition\}:\w+:\$\{AWS::Region\}:\$\{AWS::AccountId\}:", "", text
     )
-    return text.replace("${Table.Arn}", TABLE)
+    return text.replace("${Table.Arn}", TABLE).replace("${OutputBucket.Arn}", "OutputBucket")
 
 
 def statements(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -220,7 +230,9 @@ def test_a_star_in_a_resource_ends_a_name_of_this_stack():
     for name, statement in all_statements():
         for resource in map(name_of, as_list(statement["Resource"])):
             if "*" in resource and resource != "*":
-                assert re.search(r"<stack>(-activity)?[/:].*(?<=[/:])\*$", resource), name
+                assert re.search(
+                    r"(<stack>(-activity)?[/:]|^OutputBucket/).*(?<=[/:])\*$", resource
+                ), name
 
 
 def test_no_function_uses_a_policy_it_did_not_write():

@@ -328,6 +328,25 @@ def test_an_alarm_has_all_keys_and_somebody_to_tell(name):
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
 
 
+def test_outputs_are_encrypted_kept_and_closed_to_the_public_and_to_plain_http():
+    bucket = resources("AWS::S3::Bucket")["OutputBucket"]
+    policy = resources("AWS::S3::BucketPolicy")["OutputBucketPolicy"]
+    (encryption,) = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (refusal,) = policy["Properties"]["PolicyDocument"]["Statement"]
+
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert encryption == {
+        "BucketKeyEnabled": True,
+        "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"},
+    }
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert (refusal["Effect"], refusal["Principal"], refusal["Action"]) == ("Deny", "*", "s3:*")
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert template()["Conditions"][policy["Condition"]] == {
+        "Fn::Equals": [{"Ref": "ApiEndpoint"}, ""]
+    }
+
+
 def test_the_table_can_be_brought_back():
     table = resources("AWS::DynamoDB::Table")["Table"]
 

@@ -1,4 +1,5 @@
-"""Which URLs a connection or an agent may have. Checked when stored, and again before a call.
+"""Which URLs a connection or an agent may have, and which files may be named to a provider. What we
+call is checked when it is stored, and again before a call; a file is the provider's to fetch.
 
 What can be said of a URL as it is written. Where its host leads is another question, answered at
 each connection (`addresses`). Imports neither requests nor urllib3, so the API can use it at no
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from agentruns.adapters.addresses import is_public_address
 
 _LONGEST = 2048
+_LONGEST_OF_FILE = 8192
 _VISIBLE_ASCII = re.compile(r"[!-~]+\Z")
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -52,7 +54,16 @@ def validate_url(url: str, allow_private_networks: bool) -> str:
     https with a public host; with `allow_private_networks` any host, and http on loopback too.
     ValueError with a text for the person who typed it.
     """
-    _require_printable(url)
+    return _validated(url, _LONGEST, allow_private_networks)
+
+
+def validate_file_url(url: str, allow_private_networks: bool) -> None:
+    """As `validate_url`, and longer if need be. The ValueError's text has no query."""
+    _validated(url, _LONGEST_OF_FILE, allow_private_networks)
+
+
+def _validated(url: str, longest: int, allow_private_networks: bool) -> str:
+    _require_printable(url, longest)
     scheme, host = _require_host(url)
     if "#" in url:
         raise ValueError("must not have a fragment")
@@ -66,9 +77,9 @@ def validate_url(url: str, allow_private_networks: bool) -> str:
     return url
 
 
-def _require_printable(url: str) -> None:
-    if len(url) > _LONGEST or _VISIBLE_ASCII.match(url) is None or "\\" in url:
-        raise ValueError(f"must be a URL of at most {_LONGEST} visible ASCII characters")
+def _require_printable(url: str, longest: int = _LONGEST) -> None:
+    if len(url) > longest or _VISIBLE_ASCII.match(url) is None or "\\" in url:
+        raise ValueError(f"must be a URL of at most {longest} visible ASCII characters")
 
 
 def _require_host(url: str) -> tuple[str, str]:

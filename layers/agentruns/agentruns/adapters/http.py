@@ -20,8 +20,9 @@ own connection and closes it. GETs share kept-alive ones, dropped when idle for 
 
 **Limits.** Connect 3 s per address, 10 s between two reads, 20 s in all once connected: a
 timer shuts the socket down, since timeouts per read never end a reply that drips, be it in its
-headers or in its body. 1 MiB of body. `Accept-Encoding: identity`, and an encoded body is not
-decoded but refused, so there is nothing to inflate. Name resolution has the resolver's own limits.
+headers or in its body. 1 MiB of body, or what the caller of a GET takes. `Accept-Encoding:
+identity`, and an encoded body is not decoded but refused, so there is nothing to inflate. Name
+resolution has the resolver's own limits.
 """
 
 from __future__ import annotations
@@ -124,10 +125,12 @@ class JsonHttp:
         self._last_used = 0.0
         self._lock = threading.Lock()
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
+    def get(
+        self, url: str, headers: Mapping[str, str], *, largest_body_bytes: int = MAX_BODY_BYTES
+    ) -> Answer | NoAnswer:
         """ValueError where `url` is not allowed."""
         request = self._prepare("GET", url, headers, None)
-        return self._exchange(self._kept_alive_adapter(), request)
+        return self._exchange(self._kept_alive_adapter(), request, largest_body_bytes)
 
     def post(
         self, url: str, headers: Mapping[str, str], document: Mapping[str, Any]
@@ -171,7 +174,10 @@ class JsonHttp:
             return self._kept_alive
 
     def _exchange(
-        self, adapter: BaseAdapter, request: requests.PreparedRequest
+        self,
+        adapter: BaseAdapter,
+        request: requests.PreparedRequest,
+        largest_body_bytes: int = MAX_BODY_BYTES,
     ) -> Answer | NoAnswer:
         with _Watch(self._deadline_seconds, self._allow_private_networks) as watch:
             try:
@@ -181,15 +187,17 @@ class JsonHttp:
             try:
                 if watch.expired:  # cut within the headers, which http.client takes as their end
                     return NoAnswer(reason=_describe(request, None, watch), request_sent=True)
-                return self._read_answer(response, watch)
+                return self._read_answer(response, watch, largest_body_bytes)
             finally:
                 response.close()
 
-    def _read_answer(self, response: requests.Response, watch: _Watch) -> Answer:
+    def _read_answer(
+        self, response: requests.Response, watch: _Watch, largest_body_bytes: int
+    ) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
         body, unreadable = None, None
         try:
-            body = parse_json(_read_body(response, headers, watch))
+            body = parse_json(_read_body(response, headers, watch, largest_body_bytes))
         except UnreadableJson as exc:
             unreadable = str(exc)
         return Answer(
@@ -201,22 +209,27 @@ class JsonHttp:
         )
 
 
-def _read_body(response: requests.Response, headers: Mapping[str, str], watch: _Watch) -> bytes:
+def _read_body(
+    response: requests.Response,
+    headers: Mapping[str, str],
+    watch: _Watch,
+    largest_body_bytes: int,
+) -> bytes:
     """UnreadableJson where the body is encoded, too large, or does not come to its end."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnreadableJson("the body is encoded, though identity was asked for")
     body = bytearray()
     try:
-        while len(body) <= MAX_BODY_BYTES:
+        while len(body) <= largest_body_bytes:
             chunk = response.raw.read(_CHUNK_BYTES, decode_content=False)
             if not chunk:
                 break
             body += chunk
     except _FAILURES as exc:
         raise UnreadableJson(f"the body broke off ({type(exc).__name__})") from None
-    if len(body) > MAX_BODY_BYTES:
-        raise UnreadableJson(f"the body has more than {MAX_BODY_BYTES} bytes")
+    if len(body) > largest_body_bytes:
+        raise UnreadableJson(f"the body has more than {largest_body_bytes} bytes")
     if watch.expired:
         raise UnreadableJson(f"the body was not complete after {watch.seconds:g} s")
     return bytes(body)

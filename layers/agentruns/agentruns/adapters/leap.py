@@ -9,7 +9,8 @@ AOP (`adapters.leena`): nothing sent, 429 and 503 with a readable Retry-After ma
 and 403 say that the key is not taken, other 4xx but 408 are clear refusals; 2xx with a usable id is
 taken; everything else is StartUnknown, which the run's webhook resolves.
 
-The webhook's URL lets whoever has it say how a run ended, so it is a secret here as the key is.
+The webhook's URL lets whoever has it say how a run ended, so it is a secret here as the key is; so
+is the URL of a bulk run's CSV, which may be signed. Bulk runs: the dialect `runs` alone has them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from agentruns.adapters.http import Answer, NoAnswer
-from agentruns.adapters.leap_run import RUN_ID, parse_run
+from agentruns.adapters.leap_run import RUN_ID, parse_bulk_run, parse_run
 from agentruns.adapters.reply_fields import describe, encodings
+from agentruns.bulk_runs import InputCsv
 from agentruns.errors import (
     AgentrunsError,
     InvalidRequest,
@@ -39,6 +41,10 @@ from agentruns.secret import Secret
 
 WORKFLOWS_PATH = "/v1/workflows"
 RUNS_PATH = "/v1/runs"
+BULK_RUNS_PATH = "/v1/runs/bulk"
+
+LARGEST_RUN_BYTES = 5 * 1024 * 1024
+"""Of the answer to a look: it has the run's output in it."""
 
 _TRY_LATER = frozenset({408, 425, 429})
 
@@ -46,7 +52,9 @@ _TRY_LATER = frozenset({408, 425, 429})
 class JsonExchange(Protocol):
     """What of `http.JsonHttp` is used here."""
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer: ...
+    def get(
+        self, url: str, headers: Mapping[str, str], *, largest_body_bytes: int
+    ) -> Answer | NoAnswer: ...
 
     def post(
         self, url: str, headers: Mapping[str, str], document: Mapping[str, Any]
@@ -70,8 +78,9 @@ class LeapHttpApi:
         *,
         workflow_id: str,
         webhook_url: Secret,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | InputCsv,
     ) -> WorkflowRun:
+        is_bulk = isinstance(inputs, InputCsv)
         url, document = _start_request(connection, workflow_id, webhook_url, inputs)
         try:
             answer = self._http.post(url, _headers(api_key), document)
@@ -83,18 +92,20 @@ class LeapHttpApi:
                 raise StartUnknown(f"{subject}: {answer.reason}")
             raise UpstreamUnavailable(f"{subject}: {answer.reason}")
         if 200 <= answer.status < 300:
-            return _parse_started(subject, answer, workflow_id)
-        detail = describe(answer, _forms(api_key, webhook_url))
+            return _parse_started(subject, answer, workflow_id, is_bulk=is_bulk)
+        named = (inputs,) if isinstance(inputs, InputCsv) else ()
+        detail = describe(answer, _forms(api_key, webhook_url, *named))
         raise _not_started(subject, connection, workflow_id, answer, detail)
 
     def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str
+        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
     ) -> WorkflowRun:
         if RUN_ID.match(workflow_run_id) is None:
             raise WorkflowRunNotFound(workflow_run_id, 400, "not sent: this cannot be a run's id")
-        url = f"{connection.api_url}{RUNS_PATH}/{workflow_run_id}"
+        path = BULK_RUNS_PATH if is_bulk else RUNS_PATH
+        url = f"{connection.api_url}{path}/{workflow_run_id}"
         try:
-            answer = self._http.get(url, _headers(api_key))
+            answer = self._http.get(url, _headers(api_key), largest_body_bytes=LARGEST_RUN_BYTES)
         except ValueError as exc:
             raise InvalidRequest([("request", f"not sent to {url}: {exc}")]) from exc
         subject = f"connection {connection.name!r}: reading workflow run {workflow_run_id!r}"
@@ -110,12 +121,21 @@ class LeapHttpApi:
             raise ApiKeyRejected(connection.name, answer.status, detail)
         if answer.status in {400, 404}:
             raise WorkflowRunNotFound(workflow_run_id, answer.status, detail)
-        return _parse_read(subject, answer, workflow_run_id)
+        return _parse_read(subject, answer, workflow_run_id, is_bulk=is_bulk)
 
 
 def _start_request(
-    connection: LeapConnection, workflow_id: str, webhook_url: Secret, inputs: Mapping[str, Any]
+    connection: LeapConnection,
+    workflow_id: str,
+    webhook_url: Secret,
+    inputs: Mapping[str, Any] | InputCsv,
 ) -> tuple[str, dict[str, Any]]:
+    if isinstance(inputs, InputCsv):
+        return connection.api_url + BULK_RUNS_PATH, {
+            "workflow_id": workflow_id,
+            "input_csv_url": inputs.reveal(),
+            "webhook_url": webhook_url.reveal(),
+        }
     if connection.dialect is LeapDialect.WORKFLOWS:
         return connection.api_url + WORKFLOWS_PATH, {
             "workflowId": workflow_id,
@@ -153,9 +173,9 @@ def _not_started(
     return StartUnknown(f"{subject}: answered {status} ({detail})")
 
 
-def _parse_started(subject: str, answer: Answer, workflow_id: str) -> WorkflowRun:
+def _parse_started(subject: str, answer: Answer, workflow_id: str, *, is_bulk: bool) -> WorkflowRun:
     try:
-        run = parse_run(answer.body)
+        run = parse_bulk_run(answer.body) if is_bulk else parse_run(answer.body)
     except ValueError as exc:
         reason = answer.unreadable or exc
         raise StartUnknown(f"{subject}: answered {answer.status}, but {reason}") from None
@@ -164,11 +184,13 @@ def _parse_started(subject: str, answer: Answer, workflow_id: str) -> WorkflowRu
     return run
 
 
-def _parse_read(subject: str, answer: Answer, workflow_run_id: str) -> WorkflowRun:
+def _parse_read(
+    subject: str, answer: Answer, workflow_run_id: str, *, is_bulk: bool
+) -> WorkflowRun:
     if not 200 <= answer.status < 300:
         raise UpstreamUnreadable(f"{subject}: answered {answer.status}, which means nothing here")
     try:
-        run = parse_run(answer.body)
+        run = parse_bulk_run(answer.body) if is_bulk else parse_run(answer.body)
     except ValueError as exc:
         reason = answer.unreadable or exc
         raise UpstreamUnreadable(f"{subject}: answered {answer.status}, but {reason}") from None

@@ -47,6 +47,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.ActivityNotFound: HTTPStatus.NOT_FOUND,
     errors.RunNotFound: HTTPStatus.NOT_FOUND,
+    errors.OutputNotFound: HTTPStatus.NOT_FOUND,
     errors.ConnectionNotFound: HTTPStatus.NOT_FOUND,
     errors.AgentNotFound: HTTPStatus.NOT_FOUND,
     errors.ScheduleNotFound: HTTPStatus.NOT_FOUND,
@@ -70,8 +71,10 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.ScopeDenied: HTTPStatus.FORBIDDEN,
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OutputTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidTransition: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SettingsMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -180,6 +183,8 @@ def _describe_own(error: errors.AgentrunsError) -> ProblemDocument:
 
 
 def _headers_for(error: errors.AgentrunsError, status: HTTPStatus) -> dict[str, str]:
+    if isinstance(error, errors.RangeNotSatisfiable):
+        return {"Accept-Ranges": "bytes", "Content-Range": f"bytes */{error.size_bytes}"}
     if isinstance(error, errors.UpstreamUnavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(max(1, round(error.retry_after_seconds)))}
     if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, errors.RequestInFlight):

@@ -23,6 +23,7 @@ from agentruns.connections import (
     ValidateBaseUrl,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
+from agentruns.outputs import OutputStore
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.ports import (
@@ -76,6 +77,7 @@ class ApiServices:
     redrive_activity: RedriveActivity
     redrive_activities: RedriveActivities
     activities: ActivityStore
+    outputs: Callable[[], OutputStore]
     count_looks: CountLooks
 
 
@@ -90,6 +92,7 @@ def services_over(
     operator_keys: OperatorKeyStore,
     secrets: SecretStore,
     executions: Executions,
+    outputs: Callable[[], OutputStore],
     gates: GateStore,
     leena: Callable[[], LeenaApi],
     leap: Callable[[], LeapApi],
@@ -106,7 +109,8 @@ def services_over(
     clock: Clock,
     policy: PollPolicy,
 ) -> ApiServices:
-    """Every use case over the ports. `leena`, `leap`: made when a connection is checked."""
+    """Every use case over the ports. `leena`, `leap`: made when a connection is checked; `outputs`:
+    when one is read that stands in no row."""
     keyring = OperatorKeyring(
         keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
     )
@@ -116,6 +120,7 @@ def services_over(
         agents=agents,
         connections=connections,
         executions=executions,
+        outputs=outputs,
         clock=clock,
     )
     return ApiServices(
@@ -167,7 +172,11 @@ def services_over(
         delete_skill=DeleteSkill(skills=skills, agents=agents),
         skills=skills,
         store_schedule=StoreSchedule(
-            schedules=schedules, agents=agents, connections=connections, clock=clock
+            schedules=schedules,
+            agents=agents,
+            connections=connections,
+            validate_csv_url=accept_activity.validate_csv_url,
+            clock=clock,
         ),
         schedules=schedules,
         accept_activity=accept_activity,
@@ -187,5 +196,6 @@ def services_over(
             activities=activities, redrive_activity=redrive_activity
         ),
         activities=activities,
+        outputs=outputs,
         count_looks=count_looks,
     )

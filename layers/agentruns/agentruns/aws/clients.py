@@ -18,6 +18,7 @@ from botocore.session import Session, get_session
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_s3.client import S3Client
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
@@ -49,6 +50,9 @@ class AwsClients:
 
     def events(self) -> EventBridgeClient:
         return cast("EventBridgeClient", self._client("events", READ_TIMEOUT_SECONDS))
+
+    def s3(self) -> S3Client:
+        return cast("S3Client", self._client("s3", READ_TIMEOUT_SECONDS))
 
     def _client(self, service: str, read_timeout_seconds: int) -> Any:
         with self._lock:

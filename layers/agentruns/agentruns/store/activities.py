@@ -2,19 +2,20 @@
 
 One transition is one transaction: the activity and its runs on condition of the versions they were
 read with, and the events under the next sequence numbers, which the activity's version makes
-gapless. Not here: what a transition is (`lifecycle`), publishing events (the table's stream).
+gapless. What a run's row only refers to, a large output, is stored before it. Not here: what a
+transition is (`lifecycle`), publishing events (the table's stream).
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from agentruns.errors import ActivityNotFound
+from agentruns.errors import ActivityNotFound, SettingsMissing
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -27,6 +28,7 @@ from agentruns.model import (
     Page,
     Run,
 )
+from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
 from agentruns.store.cursors import decode_cursor, encode_cursor
@@ -56,10 +58,14 @@ DUE_PAGE_SIZE = 2_500
 
 
 class DynamoDbActivityStore:
-    """`agentruns.ports.ActivityStore` on the one table."""
+    """`agentruns.ports.ActivityStore` on the one table; `outputs` is asked for at the first one.
+    Without it, a change that has one is refused."""
 
-    def __init__(self, table: DynamoDbTable) -> None:
+    def __init__(
+        self, table: DynamoDbTable, outputs: Callable[[], OutputStore] | None = None
+    ) -> None:
         self._table = table
+        self._outputs = outputs or _no_outputs
 
     def create(
         self,
@@ -109,6 +115,8 @@ class DynamoDbActivityStore:
         return read_input(row)
 
     def apply(self, change: Change) -> ActivityRecord:
+        for output in change.outputs:
+            self._outputs().put(change.activity.tenant, output)
         stored = _after(change)
         writes = _writes_of(change, stored)
         self._table.write_all(f"activity {change.activity.activity_id!r}", writes)
@@ -172,6 +180,10 @@ class DynamoDbActivityStore:
         )
         for rows, _ in pages:
             yield from rows
+
+
+def _no_outputs() -> OutputStore:
+    raise SettingsMissing(["output_bucket_name"])
 
 
 def _read_due_run(row: Row) -> DueRun:

@@ -28,6 +28,7 @@ from agentruns.model import (
     Trigger,
     WakeReason,
 )
+from agentruns.outputs import OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import (
     LEAP_WORKFLOW,
@@ -76,6 +77,7 @@ def activity_row(activity: Activity) -> Row:
         "retry": write_json(retry_to_json(activity.retry)),
         "on_start_unknown": activity.on_start_unknown.value,
         "detection": write_json(detection_to_json(activity.detection)),
+        "is_bulk": activity.is_bulk or None,
         "durations": activity.durations.text or None,
         "execution_arn": activity.execution_arn,
         "admission": activity.admission.value,
@@ -108,6 +110,7 @@ def read_activity(row: Row) -> Activity:
         retry=RetryPolicy(**read_json(row["retry"])),
         on_start_unknown=OnStartUnknown(row["on_start_unknown"]),
         detection=detection_from_json(row.get("detection")),
+        is_bulk=row.get("is_bulk", False),
         durations=DurationHistory.from_text(row.get("durations", "")),
         execution_arn=row.get("execution_arn"),
         admission=Admission(row.get("admission", Admission.UNLIMITED)),
@@ -125,11 +128,16 @@ def input_row(activity: Activity, activity_input: ActivityInput) -> Row:
         "sk": keys.INPUT,
         "message": activity_input.message,
         "context": write_json(dict(activity_input.context)),
+        "input_csv_url": activity_input.input_csv_url,
     }
 
 
 def read_input(row: Row) -> ActivityInput:
-    return ActivityInput(message=row["message"], context=read_json(row["context"]))
+    return ActivityInput(
+        message=row["message"],
+        context=read_json(row["context"]),
+        input_csv_url=row.get("input_csv_url"),
+    )
 
 
 def run_row(run: Run) -> Row:
@@ -155,6 +163,7 @@ def run_row(run: Run) -> Row:
         "reference_id": run.reference_id,
         "initiated_at": write_optional_time(run.initiated_at),
         "completed_at": write_optional_time(run.completed_at),
+        "row_count": run.row_count,
         "status_since": write_optional_time(run.status_since),
         "polls": run.polls,
         "failed_checks": run.failed_checks,
@@ -168,6 +177,7 @@ def run_row(run: Run) -> Row:
         "ended_at": write_optional_time(run.ended_at),
         "error": _write_problem(run.error),
         "output": None if run.output is None else write_json(run.output),
+        "output_ref": _write_output_ref(run.output_ref),
         "report": _write_report(run.report),
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
@@ -194,6 +204,7 @@ def read_run(row: Row) -> Run:
         reference_id=row.get("reference_id"),
         initiated_at=read_optional_time(row.get("initiated_at")),
         completed_at=read_optional_time(row.get("completed_at")),
+        row_count=row.get("row_count"),
         status_since=read_optional_time(row.get("status_since")),
         polls=row["polls"],
         failed_checks=row["failed_checks"],
@@ -207,6 +218,7 @@ def read_run(row: Row) -> Run:
         ended_at=read_optional_time(row.get("ended_at")),
         error=_read_problem(row.get("error")),
         output=None if output is None else read_json(output),
+        output_ref=_read_output_ref(row.get("output_ref")),
         report=_read_report(row.get("report")),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
@@ -319,8 +331,25 @@ def _read_report(text: str | None) -> AgentReport | None:
     return None if text is None else AgentReport(**read_json(text))
 
 
+def _write_output_ref(ref: OutputRef | None) -> str | None:
+    return None if ref is None else write_json(_output_ref_to_json(ref))
+
+
+def _read_output_ref(text: str | None) -> OutputRef | None:
+    return None if text is None else _output_ref_from_json(read_json(text))
+
+
+def _output_ref_to_json(ref: OutputRef) -> dict[str, str | int]:
+    return {"sha256": ref.sha256, "bytes": ref.size_bytes}
+
+
+def _output_ref_from_json(value: dict[str, Any]) -> OutputRef:
+    return OutputRef(sha256=value["sha256"], size_bytes=value["bytes"])
+
+
 def _evidence_to_json(evidence: Evidence) -> dict[str, Any]:
-    return {
+    output = {"output": _output_ref_to_json(evidence.output)} if evidence.output else {}
+    return output | {
         "source": evidence.source.value,
         "status": evidence.status.value,
         "observed_at": write_time(evidence.observed_at),
@@ -334,4 +363,5 @@ def _evidence_from_json(value: dict[str, Any]) -> Evidence:
         status=RunStatus(value["status"]),
         observed_at=read_time(value["observed_at"]),
         decided=value["decided"],
+        output=_output_ref_from_json(value["output"]) if "output" in value else None,
     )

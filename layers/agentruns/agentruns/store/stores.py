@@ -5,6 +5,7 @@ Not here: the table itself, which `wiring` opens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
     from agentruns.agent_stores import AgentKeyStore, SessionStore, SkillStore
+    from agentruns.outputs import OutputStore
     from agentruns.ports import (
         ActivityStore,
         AgentStore,
@@ -29,14 +31,15 @@ if TYPE_CHECKING:
 class DynamoDbStores:
     """What `agentruns.ports` asks of the table."""
 
-    def __init__(self, table: DynamoDbTable) -> None:
+    def __init__(self, table: DynamoDbTable, outputs: Callable[[], OutputStore]) -> None:
         self._table = table
+        self._outputs = outputs
 
     @cached_property
     def activities(self) -> ActivityStore:
         from agentruns.store.activities import DynamoDbActivityStore
 
-        return DynamoDbActivityStore(self._table)
+        return DynamoDbActivityStore(self._table, self._outputs)
 
     @cached_property
     def agents(self) -> AgentStore:

@@ -1,4 +1,4 @@
-"""`/v1/runs`: one attempt at an activity, its events, and resolving an unknown start."""
+"""`/v1/runs`: one attempt at an activity, its output and events, resolving an unknown start."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from agentruns.api import sse
 from agentruns.api.access import tenant_of
+from agentruns.api.outputs import OutputConditions, answer_output
 from agentruns.api.routes.parameters import new_router
 from agentruns.api.schemas.runs import (
     EventAnswer,
@@ -24,12 +25,14 @@ from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Event, Run
 from agentruns.operator_keys import Scope
 from agentruns.ports import ActivityStore
+from agentruns.run_outputs import find_output
 
 STREAM_EVENTS_LIMIT = 1000
 """Of one text/event-stream answer (a Lambda answer has 6 MB); the client comes back for more."""
 
 _TAGS = ["runs"]
 _LARGEST_SEQUENCE = 2**53
+_SHA256 = "^[0-9a-f]{64}$"
 
 
 def run_routes(services: ApiServices) -> Router:
@@ -75,6 +78,30 @@ def run_routes(services: ApiServices) -> Router:
             items=[EventAnswer.of(event) for event in events], next_after=next_after
         )
         return Response(status_code=200, content_type="application/json", body=page)
+
+    @router.get(
+        "/runs/<run_id>/output",
+        summary="Read a run's output, whole or a range of its bytes",
+        tags=_TAGS,
+        responses={
+            200: {
+                "description": "The output, a JSON value; 206 with a range of its text.",
+                "content": {"application/json": {"schema": {}}},
+            }
+        },
+    )
+    def get_output(  # one per header that says what is wanted
+        run_id: str,
+        sha256: Annotated[str | None, Query(pattern=_SHA256)] = None,
+        wanted_range: Annotated[str, Header(alias="Range")] = "",
+        if_range: Annotated[str, Header(alias="If-Range")] = "",
+        if_none_match: Annotated[str, Header(alias="If-None-Match")] = "",
+    ) -> Response[str]:
+        run = _read_record(services, tenant_of(router, Scope.READ), run_id).run(run_id)
+        return answer_output(
+            find_output(services.outputs, run, sha256),
+            OutputConditions(range=wanted_range, if_range=if_range, if_none_match=if_none_match),
+        )
 
     @router.post(
         "/runs/<run_id>/resolve",

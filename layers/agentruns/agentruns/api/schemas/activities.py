@@ -16,6 +16,7 @@ from agentruns.api.schemas.fields import (
     Answer,
     Body,
     Context,
+    InputCsvUrl,
     Message,
     Moment,
     Name,
@@ -47,6 +48,7 @@ class ActivityBody(Body):
     adapter: AdapterBody | None = None
     message: Message = ""
     context: Context = Field(default_factory=dict)
+    input_csv_url: InputCsvUrl | None = None
     title: Title = ""
     priority: PriorityWord = "normal"
     tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] = Field(default_factory=list)
@@ -54,18 +56,24 @@ class ActivityBody(Body):
     on_start_unknown: OnStartUnknownWord | None = None
 
     def request(self, parent: str = "") -> ActivityRequest:
-        """InvalidRequest unless exactly one of `agent_role` and `adapter` is given.
+        """InvalidRequest unless exactly one of `agent_role` and `adapter` is given, and for a CSV
+        with a message or a context.
 
         `parent` stands before the fields' names (`activity.`, `detail.`).
         """
         if (self.agent_role is None) is (self.adapter is None):
             fault = "give exactly one of agent_role and adapter"
             raise InvalidRequest([(f"{parent}agent_role", fault), (f"{parent}adapter", fault)])
+        told = {"message": self.message, "context": self.context}
+        if self.input_csv_url is not None and any(told.values()):
+            fault = "goes with no input_csv_url: a bulk run has no inputs but its CSV"
+            raise InvalidRequest([(parent + name, fault) for name, each in told.items() if each])
         return ActivityRequest(
             agent_role=self.agent_role,
             adapter=None if self.adapter is None else self.adapter.adapter(),
             message=self.message,
             context=self.context,
+            input_csv_url=self.input_csv_url,
             title=self.title,
             priority=Priority(self.priority),
             tags=tuple(dict.fromkeys(self.tags)),
@@ -144,6 +152,7 @@ class ActivityAnswer(ActivitySummaryAnswer):
 
     message: str
     context: dict[str, Any]
+    input_csv_url: InputCsvUrl | None
     runs: list[RunAnswer]
 
     @classmethod
@@ -152,6 +161,7 @@ class ActivityAnswer(ActivitySummaryAnswer):
             **_fields_of(record.activity),
             message=told.message,
             context=dict(told.context),
+            input_csv_url=told.input_csv_url,
             runs=[RunAnswer.of(record.activity, run) for run in record.runs],
         )
 

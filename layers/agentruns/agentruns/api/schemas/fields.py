@@ -155,6 +155,17 @@ Context = Annotated[
         examples=[{"ticket_number": "INC0503407", "priority": "Priority 4"}],
     ),
 ]
+InputCsvUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=8192,
+        description="Of a workflow over a connection of the dialect `runs`: a bulk run, the "
+        "workflow once for each row of the CSV at this https URL, which Leap fetches. Without "
+        "`message` and `context`.",
+        examples=["https://files.example.com/input.csv"],
+    ),
+]
 PriorityWord = Literal["normal", "high"]
 OnStartUnknownWord = Literal["hold", "retry", "fail"]
 

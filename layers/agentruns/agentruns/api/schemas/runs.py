@@ -18,6 +18,7 @@ from agentruns.errors import InvalidRequest
 from agentruns.model import Activity, ActivityRecord, Event, Evidence, Run
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, LeapWorkflowAdapter
 from agentruns.resolving import FOUND_FIELDS, Found
+from agentruns.run_outputs import own_ref
 from agentruns.statuses import ActivityStatus, RunStatus
 
 
@@ -70,6 +71,10 @@ class EvidenceAnswer(Answer):
     status: RunStatus
     observed_at: Moment
     decided: bool
+    output_bytes: Annotated[
+        int | None, Field(description="Of an output that came after the run's end.")
+    ]
+    output_sha256: str | None
 
     @classmethod
     def of(cls, evidence: Evidence) -> EvidenceAnswer:
@@ -78,6 +83,27 @@ class EvidenceAnswer(Answer):
             status=evidence.status,
             observed_at=evidence.observed_at,
             decided=evidence.decided,
+            output_bytes=evidence.output.size_bytes if evidence.output else None,
+            output_sha256=evidence.output.sha256 if evidence.output else None,
+        )
+
+
+class RunLinksAnswer(Answer):
+    """Paths, to be put behind the API's address. `output` is null where there is none."""
+
+    self: str
+    activity: str
+    events: str
+    output: str | None
+
+    @classmethod
+    def of(cls, run: Run, has_output: bool) -> RunLinksAnswer:  # private to here
+        path = f"/v1/runs/{run.run_id}"
+        return cls(
+            self=path,
+            activity=f"/v1/activities/{run.activity_id}",
+            events=f"{path}/events",
+            output=f"{path}/output" if has_output else None,
         )
 
 
@@ -96,6 +122,7 @@ class RunAnswer(Answer):
     started_at: Moment | None
     initiated_at: Moment | None
     completed_at: Moment | None
+    row_count: Annotated[int | None, Field(description="Of a bulk run, once Leap has said it.")]
     ended_at: Moment | None
     polls: int
     failed_checks: int
@@ -103,11 +130,17 @@ class RunAnswer(Answer):
     next_check_at: Moment | None
     last_problem: ProblemAnswer | None
     error: ProblemAnswer | None
-    output: Any
+    output: Annotated[
+        Any, Field(description="Null where it is too large; `links.output` has it then.")
+    ]
+    output_bytes: Annotated[int | None, Field(description="Its length as `links.output` gives it.")]
+    output_sha256: str | None
     evidence: list[EvidenceAnswer]
+    links: RunLinksAnswer
 
     @classmethod
     def of(cls, activity: Activity, run: Run) -> RunAnswer:
+        ref = own_ref(run)
         is_workflow = isinstance(activity.adapter, LeapWorkflowAdapter)
         return cls(
             run_id=run.run_id,
@@ -124,6 +157,7 @@ class RunAnswer(Answer):
             started_at=run.started_at,
             initiated_at=run.initiated_at,
             completed_at=run.completed_at,
+            row_count=run.row_count,
             ended_at=run.ended_at,
             polls=run.polls,
             failed_checks=run.failed_checks,
@@ -132,7 +166,10 @@ class RunAnswer(Answer):
             last_problem=ProblemAnswer.of(run.last_problem),
             error=ProblemAnswer.of(run.error),
             output=run.output,
+            output_bytes=ref.size_bytes if ref else None,
+            output_sha256=ref.sha256 if ref else None,
             evidence=[EvidenceAnswer.of(evidence) for evidence in run.evidence],
+            links=RunLinksAnswer.of(run, has_output=ref is not None),
         )
 
 

@@ -54,6 +54,7 @@ def _body_of(request: ActivityRequest) -> dict[str, Any]:
         "adapter": adapter and answer_adapter(adapter).model_dump(),
         "message": request.message or None,
         "context": dict(request.context) or None,
+        "input_csv_url": request.input_csv_url,
         "title": request.title or None,
         "priority": request.priority.value,
         "tags": list(request.tags) or None,
