@@ -38,10 +38,16 @@ from agentruns.providers import (
 )
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
+from agentruns.skills import SkillsOfAgent
 from agentruns.steps import RunTask
 from agentruns.sweeping import Sweep
 from agentruns.task_tokens import TaskTokens
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
+from tests.fakes.agent_stores import (
+    InMemoryAgentKeyStore,
+    InMemorySessionStore,
+    InMemorySkillStore,
+)
 from tests.fakes.agents import FakeAgentCaller
 from tests.fakes.budgets import InMemoryBudgetStore
 from tests.fakes.clock import NOON, FakeClock
@@ -122,6 +128,9 @@ class World:
         self.leena: Any = leena(self.clock)  # what a test scripts differs
         self.leap: Any = leap(self.clock)
         self.agent = FakeAgentCaller()
+        self.agent_keys = InMemoryAgentKeyStore()
+        self.skills = InMemorySkillStore()
+        self.sessions = InMemorySessionStore()
         self.secrets = InMemorySecretStore()
         self.secrets.put(HOOK_SECRET_ARN, {"key": "k" * 48}, "")
         self.secrets.put(f"{SECRET_PREFIX}/connections/{TENANT}/flows", {"api_key": "key-1"}, "")
@@ -215,7 +224,12 @@ class World:
             secret_arn=TASK_TOKEN_SECRET_ARN,
             clock=self.clock,
         )
-        self.brief_agent = BriefAgent(agents=wrap("agents", self.agents), **clocked)
+        self.brief_agent = BriefAgent(
+            agents=wrap("agents", self.agents),
+            skills_of_agent=SkillsOfAgent(skills=self.skills),
+            sessions=self.sessions,
+            **clocked,
+        )
         self.dispatch_agent = DispatchAgent(
             brief_agent=self.brief_agent,
             credentials=StoredAgentCredentials(

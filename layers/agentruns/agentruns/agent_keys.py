@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from agentruns.agent_records import AgentKey
 from agentruns.agent_stores import AgentKeyStore
-from agentruns.agents import agent_for
-from agentruns.errors import Unauthenticated
+from agentruns.agents import agent_for, is_same_role
+from agentruns.errors import AgentNotFound, Unauthenticated
 from agentruns.issued_keys import KeyMemory, key_pattern, new_key
 from agentruns.ports import AgentStore, Clock
 from agentruns.secret import Secret
@@ -30,6 +30,11 @@ class CallingAgent:
     tenant: str
     role: str
     key_id: str
+
+    def require(self, role: str) -> None:
+        """AgentNotFound unless `role` is the key's own, in either spelling."""
+        if not is_same_role(self.role, role):
+            raise AgentNotFound(role)
 
 
 @dataclass(slots=True, kw_only=True)

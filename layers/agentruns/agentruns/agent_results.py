@@ -12,18 +12,21 @@ from dataclasses import dataclass
 
 from agentruns import agent_calls
 from agentruns.agent_calls import AgentResult
+from agentruns.agent_records import Skill
 from agentruns.agent_tasks import BriefAgent, TaskBriefing
+from agentruns.agents import agent_for, is_same_role
 from agentruns.errors import (
     ActivityNotFound,
+    AgentNotFound,
     ResultAlreadyReceived,
     RunNotDispatched,
     RunNotFound,
     Unauthenticated,
 )
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change, Run
+from agentruns.model import ActivityRecord, Agent, Change, Run
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.ports import ActivityStore, AgentStore, Clock, Executions
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
 from agentruns.transact import transact
@@ -66,15 +69,40 @@ class AgentRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    briefing: TaskBriefing
+    skills: tuple[Skill, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadContext:
-    """What the agent is to do, told again."""
+    """What the agent is to do, told again, with what it may read up on."""
 
     runs: AgentRuns
     brief_agent: BriefAgent
 
-    def __call__(self, caller: TaskCaller, run_id: str) -> TaskBriefing:
+    def __call__(self, caller: TaskCaller, run_id: str) -> RunContext:
         record = self.runs.enter(caller, run_id)
-        return self.brief_agent(record, record.run(run_id))
+        briefing = self.brief_agent(record, record.run(run_id))
+        agent = agent_for(self.brief_agent.agents, caller.tenant, briefing.agent_role)
+        skills = self.brief_agent.skills_of_agent.contents(agent)
+        return RunContext(briefing=briefing, skills=skills)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOfRun:
+    """The agent whose run a task token speaks for, by the role that a path names."""
+
+    runs: AgentRuns
+    agents: AgentStore
+
+    def __call__(self, caller: TaskCaller, role: str) -> Agent:
+        """AgentNotFound for any other role; else as `AgentRuns.enter`."""
+        record = self.runs.enter(caller, caller.run_id)
+        own_role = record.activity.agent_role or ""
+        if not is_same_role(own_role, role):
+            raise AgentNotFound(role)
+        return agent_for(self.agents, caller.tenant, own_role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from typing import Any
 from agentruns import agent_calls
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_ports import AgentCaller
+from agentruns.agent_records import SkillSummary
+from agentruns.agent_stores import SessionStore
 from agentruns.dispatching import Dispatch
 from agentruns.errors import StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityInput, ActivityRecord, Run
@@ -24,6 +26,7 @@ from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.providers import WebhookAgentAdapter
 from agentruns.routing import route
+from agentruns.skills import SkillsOfAgent, skills_context
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask, Step
 from agentruns.task_tokens import TaskTokens
@@ -44,6 +47,8 @@ class TaskBriefing:
     system_prompt: str
     model: str
     max_turns: int | None
+    manifest: tuple[SkillSummary, ...]
+    session_id: str | None
     prior_output: str | None
     timeout_ms: int
 
@@ -54,6 +59,8 @@ class BriefAgent:
 
     activities: ActivityStore
     agents: AgentStore
+    skills_of_agent: SkillsOfAgent
+    sessions: SessionStore
     clock: Clock
 
     def __call__(self, record: ActivityRecord, run: Run) -> TaskBriefing:
@@ -61,6 +68,7 @@ class BriefAgent:
         activity = record.activity
         agent = self.agents.get(activity.tenant, activity.agent_role or "")
         activity_input = self.activities.read_input(activity.tenant, activity.activity_id)
+        session = self.sessions.latest(activity.tenant, agent.role)
         return TaskBriefing(
             run=run,
             agent_role=agent.role,
@@ -68,6 +76,8 @@ class BriefAgent:
             system_prompt=agent.system_prompt,
             model=agent.model or USUAL_MODEL,
             max_turns=agent.max_turns,
+            manifest=self.skills_of_agent.manifest(agent),
+            session_id=None if session is None else session.session_id,
             prior_output=prior_output(record, run),
             timeout_ms=_milliseconds_until(activity.deadline_at, self.clock()),
         )
@@ -125,9 +135,9 @@ class DispatchAgent:
             "activityId": run.activity_id,
             "prompt": briefing.prompt,
             "systemPrompt": briefing.system_prompt,
-            "skillsContext": "",
+            "skillsContext": skills_context(briefing.manifest),
             "wakeReason": run.wake_reason.value,
-            "sessionId": None,
+            "sessionId": briefing.session_id,
             "callbackUrl": f"{runs_url}/result",
             "contextUrl": f"{runs_url}/context",
             "timeoutMs": briefing.timeout_ms,

@@ -24,6 +24,8 @@ CONTENT_LIMIT_BYTES = 100 * 1024
 REFERENCES_LIMIT = 20
 REFERENCES_LIMIT_BYTES = 200 * 1024
 """Of all references of a skill together, so that a skill fits into one item of the table."""
+CONTENTS_LIMIT_BYTES = 512 * 1024
+"""Of the skills in one answer, which Lambda limits to 6 MB after JSON has escaped them."""
 DESCRIPTION_LIMIT = 2000
 SKILLS_PER_AGENT = 20
 
@@ -101,13 +103,17 @@ class SkillsOfAgent:
         return self.skills.get(agent.tenant, name)
 
     def contents(self, agent: Agent) -> tuple[Skill, ...]:
-        """All of them in full, for the context of a run."""
-        found = []
+        """Those that fit into the context of a run, in full; the others are read one by one."""
+        found, left_bytes = [], CONTENTS_LIMIT_BYTES
         for name in agent.skills:
             try:
-                found.append(self.skills.get(agent.tenant, name))
+                skill = self.skills.get(agent.tenant, name)
             except SkillNotFound:  # gone since it was assigned
                 continue
+            size_bytes = len(skill.content.encode())
+            if size_bytes <= left_bytes:
+                found.append(skill)
+                left_bytes -= size_bytes
         return tuple(found)
 
 

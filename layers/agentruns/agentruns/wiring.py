@@ -245,15 +245,24 @@ def operator_api() -> LambdaApp:
 
 @functools.cache
 def agent_api() -> LambdaApp:
-    from agentruns.agent_results import AgentRuns, DeliverResult, ReadContext, RenewToken
+    from agentruns.agent_keys import AgentKeyring
+    from agentruns.agent_results import (
+        AgentOfRun,
+        AgentRuns,
+        DeliverResult,
+        ReadContext,
+        RenewToken,
+    )
     from agentruns.api.agent_app import build_agent_app
     from agentruns.api.agent_services import AgentServices
+    from agentruns.sessions import StoreSession
 
     settings = Settings.load("state_machine_arn", "output_bucket_name", *POLL_SETTINGS)
     runs = AgentRuns(activities=parts.stores().activities, clock=parts.now)
     return build_agent_app(
         AgentServices(
             task_tokens=parts.task_tokens(),
+            keyring=AgentKeyring(keys=parts.stores().agent_keys, clock=parts.now),
             runs=runs,
             read_context=ReadContext(runs=runs, brief_agent=parts.brief_agent()),
             renew_token=RenewToken(runs=runs, task_tokens=parts.task_tokens()),
@@ -263,6 +272,15 @@ def agent_api() -> LambdaApp:
                 clock=parts.now,
                 policy=settings.poll_policy,
             ),
+            agent_of_run=AgentOfRun(runs=runs, agents=parts.stores().agents),
+            skills_of_agent=parts.brief_agent().skills_of_agent,
+            store_session=StoreSession(
+                sessions=parts.stores().sessions,
+                activities=parts.stores().activities,
+                clock=parts.now,
+            ),
+            sessions=parts.stores().sessions,
+            clock=parts.now,
         )
     )
 

@@ -134,8 +134,15 @@ def task_tokens() -> TaskTokens:
 @functools.cache
 def brief_agent() -> BriefAgent:
     from agentruns.agent_tasks import BriefAgent
+    from agentruns.skills import SkillsOfAgent
 
-    return BriefAgent(activities=stores().activities, agents=stores().agents, clock=now)
+    return BriefAgent(
+        activities=stores().activities,
+        agents=stores().agents,
+        skills_of_agent=SkillsOfAgent(skills=stores().skills),
+        sessions=stores().sessions,
+        clock=now,
+    )
 
 
 def count_looks(settings: Settings) -> CountLooks:

@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentruns.agent_results import ReadContext, RenewToken
+from agentruns.agent_keys import AgentKeyring, IssueAgentKey
+from agentruns.agent_results import AgentOfRun, ReadContext, RenewToken
 from agentruns.api.agent_app import build_agent_app
 from agentruns.api.agent_services import AgentServices
+from agentruns.sessions import StoreSession
 from agentruns.steps import RunTask
-from tests.fakes.world import World
+from tests.fakes.world import TENANT, WRITER, World
 from tests.unit.api.driver import REQUEST_ID, Answer, proxy_event
 from tests.unit.core.agents import parked_writing
 
@@ -26,26 +28,49 @@ class AgentApi:
         self.app = build_agent_app(
             AgentServices(
                 task_tokens=world.task_tokens,
+                keyring=AgentKeyring(keys=world.agent_keys, clock=world.clock),
                 runs=world.agent_runs,
                 read_context=ReadContext(runs=world.agent_runs, brief_agent=world.brief_agent),
                 renew_token=RenewToken(runs=world.agent_runs, task_tokens=world.task_tokens),
                 deliver_result=world.deliver_result,
+                agent_of_run=AgentOfRun(runs=world.agent_runs, agents=world.agents),
+                skills_of_agent=world.brief_agent.skills_of_agent,
+                store_session=StoreSession(
+                    sessions=world.sessions, activities=world.store, clock=world.clock
+                ),
+                sessions=world.sessions,
+                clock=world.clock,
             )
         )
 
     def call(
-        self, method: str, path: str, body: Any = None, *, token: str | None = "", raw: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = "",
+        key: str | None = None,
+        raw: str = "",
     ) -> Answer:
-        """`token`: None sends none, empty sends the last dispatch's."""
-        if token == "":
+        """`token`: None sends none, empty sends the last dispatch's. A `key` is sent instead."""
+        if token == "" and key is None:
             token = self.world.agent.sent[-1].task_token
         text = raw or (None if body is None else json.dumps(body))
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers |= {} if key is None else {"Authorization": f"ApiKey {key}"}
         headers |= {} if text is None else {"content-type": "application/json"}
         answer = self.app(proxy_event(method, path, body=text, headers=headers), None)
         assert answer["headers"]["X-Request-Id"] == REQUEST_ID
         assert answer["headers"]["Cache-Control"] == "no-store"
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def issued_key(self, role: str = WRITER) -> str:
+        """A fresh key of an agent."""
+        issue = IssueAgentKey(
+            keys=self.world.agent_keys, agents=self.world.agents, clock=self.world.clock
+        )
+        return issue(TENANT, role, "").secret.reveal()
 
     def at_work(self) -> RunTask:
         """A run that its agent has, with its execution parked."""

@@ -189,7 +189,9 @@ def test_without_a_valid_token_nothing_is_told(  # a matrix
     answer = api.call(method, path_of(task, what), body, token=token)
 
     assert (answer.status, answer.json["code"]) == (401, "UNAUTHORIZED")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="agentruns"'
+    assert (
+        answer.headers["WWW-Authenticate"] == 'Bearer realm="agentruns", ApiKey realm="agentruns"'
+    )
     assert api.world.record(task.activity_id).activity.status is ActivityStatus.IN_PROGRESS
 
 

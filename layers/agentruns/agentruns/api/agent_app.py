@@ -1,4 +1,6 @@
-"""The Agent API as one callable: what an agent of one's own calls back, behind its task token.
+"""The Agent API as one callable: what an agent of one's own calls back.
+
+A task token speaks for one run; where no run is at hand, the agent's key speaks for its role.
 
 Paths, names and codes are those of the Agent API document; what is added is documented as such
 (docs/agents.md). Not here: what our APIs share (`front`), what a route does.
@@ -13,12 +15,15 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from agentruns.api.agent_routes.runs import callback_routes, run_routes
+from agentruns.api.agent_routes.sessions import session_routes
+from agentruns.api.agent_routes.skills import skill_routes
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
 from agentruns.api.problems import ProblemDocument
+from agentruns.errors import Unauthenticated
 
-CHALLENGE = 'Bearer realm="agentruns"'
+CHALLENGE = 'Bearer realm="agentruns", ApiKey realm="agentruns"'
 PREFIX = "/agent/v1"
 
 CODES: Mapping[HTTPStatus, str] = {
@@ -41,7 +46,8 @@ CODES: Mapping[HTTPStatus, str] = {
 def build_agent_resolver(services: AgentServices) -> APIGatewayRestResolver:
     """The routes with their validation; the OpenAPI document is generated from it."""
     resolver = new_resolver()
-    resolver.include_router(run_routes(services), prefix=PREFIX)
+    for build_router in (run_routes, skill_routes, session_routes):
+        resolver.include_router(build_router(services), prefix=PREFIX)
     resolver.include_router(callback_routes(services))
     return resolver
 
@@ -50,8 +56,16 @@ def build_agent_app(services: AgentServices) -> LambdaApp:
     """A handler of API Gateway REST (v1) proxy events. It never raises."""
 
     def authenticate(request: Request) -> tuple[object, Mapping[str, Any]]:
-        caller = services.task_tokens.read(request.task_token())
-        return caller, {"tenant": caller.tenant, "run_id": caller.run_id}
+        token, key = request.task_token(), request.agent_key()
+        if token is not None:
+            caller = services.task_tokens.read(token)
+            return caller, {"tenant": caller.tenant, "run_id": caller.run_id}
+        if key is not None:
+            agent = services.keyring.authenticate(key)
+            return agent, {"tenant": agent.tenant, "key_id": agent.key_id}
+        raise Unauthenticated(
+            "send the header Authorization: Bearer <task token>, or ApiKey <agent key>"
+        )
 
     return Front(
         resolver=build_agent_resolver(services),

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentruns.agent_results import AgentRuns, DeliverResult, ReadContext, RenewToken
+from agentruns.agent_keys import AgentKeyring
+from agentruns.agent_results import AgentOfRun, AgentRuns, DeliverResult, ReadContext, RenewToken
+from agentruns.agent_stores import SessionStore
+from agentruns.ports import Clock
+from agentruns.sessions import StoreSession
+from agentruns.skills import SkillsOfAgent
 from agentruns.task_tokens import TaskTokens
 
 
@@ -16,7 +21,13 @@ class AgentServices:
     """Handed to `build_agent_app`."""
 
     task_tokens: TaskTokens
+    keyring: AgentKeyring
     runs: AgentRuns
     read_context: ReadContext
     renew_token: RenewToken
     deliver_result: DeliverResult
+    agent_of_run: AgentOfRun
+    skills_of_agent: SkillsOfAgent
+    store_session: StoreSession
+    sessions: SessionStore
+    clock: Clock

@@ -57,17 +57,24 @@ class Request:
 
     def operator_key(self) -> Secret:
         """Unauthenticated unless the header is `Authorization: ApiKey <key>`."""
-        scheme, _, key = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "apikey" or not key.strip():
+        key = self._credential("apikey")
+        if key is None:
             raise Unauthenticated
-        return Secret(key.strip())
+        return key
 
-    def task_token(self) -> Secret:
-        """Unauthenticated unless the header is `Authorization: Bearer <task token>`."""
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated("send the header Authorization: Bearer <task token>")
-        return Secret(token.strip())
+    def task_token(self) -> Secret | None:
+        """None unless the header is `Authorization: Bearer <task token>`."""
+        return self._credential("bearer")
+
+    def agent_key(self) -> Secret | None:
+        """None unless the header is `Authorization: ApiKey <agent key>`."""
+        return self._credential("apikey")
+
+    def _credential(self, wanted: str) -> Secret | None:
+        scheme, _, credential = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != wanted or not credential.strip():
+            return None
+        return Secret(credential.strip())
 
     def readable_event(self) -> dict[str, Any]:
         """The event with its body as text. RequestTooLarge, UnsupportedMediaType,

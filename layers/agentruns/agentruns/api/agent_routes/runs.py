@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from agentruns.api.access import CALLER
+from agentruns.api.agent_routes.callers import task_caller
 from agentruns.api.agent_schemas.runs import (
     ContextAnswer,
     ResultAnswer,
@@ -14,8 +14,6 @@ from agentruns.api.agent_schemas.runs import (
 )
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.routes.parameters import new_router
-from agentruns.errors import Unauthenticated
-from agentruns.task_tokens import TaskCaller
 
 _TAGS = ["runs"]
 
@@ -55,11 +53,3 @@ def callback_routes(services: AgentServices) -> Router:
         return ResultAnswer(runId=run_id)
 
     return router
-
-
-def task_caller(router: Router) -> TaskCaller:
-    """Unauthenticated where the call came with another kind of credential."""
-    caller = router.context[CALLER]
-    if not isinstance(caller, TaskCaller):
-        raise Unauthenticated("send the header Authorization: Bearer <task token>")
-    return caller

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
-from agentruns.agent_tasks import TaskBriefing
+from agentruns.agent_results import RunContext
 from agentruns.api.schemas.fields import Answer
 from agentruns.errors import InvalidRequest
 from agentruns.lifecycle import AGENT_FAILED
@@ -84,7 +84,7 @@ class ResultAnswer(Answer):
     runId: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]  # noqa: N815
 
 
-class SkillAnswer(Answer):
+class ContextSkill(Answer):
     name: str
     content: str
 
@@ -97,14 +97,15 @@ class ContextAnswer(Answer):
     wakeReason: Annotated[str, Field(examples=["new_task"])]  # noqa: N815
     prompt: str
     systemPrompt: str | None = None  # noqa: N815
-    skills: list[SkillAnswer]
+    skills: list[ContextSkill]
     priorOutput: str | None = None  # noqa: N815
     model: str
     maxTurns: int | None = None  # noqa: N815
     timeoutMs: int  # noqa: N815
 
     @classmethod
-    def of(cls, briefing: TaskBriefing) -> ContextAnswer:
+    def of(cls, context: RunContext) -> ContextAnswer:
+        briefing = context.briefing
         run = briefing.run
         return cls(
             runId=run.run_id,
@@ -114,7 +115,10 @@ class ContextAnswer(Answer):
             wakeReason=run.wake_reason.value,
             prompt=briefing.prompt,
             systemPrompt=briefing.system_prompt or None,
-            skills=[],
+            skills=[
+                ContextSkill(name=each.summary.name, content=each.content)
+                for each in context.skills
+            ],
             priorOutput=briefing.prior_output,
             model=briefing.model,
             maxTurns=briefing.max_turns,
