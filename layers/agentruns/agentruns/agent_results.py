@@ -12,17 +12,11 @@ from dataclasses import dataclass
 
 from agentruns import agent_calls
 from agentruns.agent_calls import AgentResult
+from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
 from agentruns.agent_records import Skill
 from agentruns.agent_tasks import BriefAgent, TaskBriefing
 from agentruns.agents import agent_for, is_same_role
-from agentruns.errors import (
-    ActivityNotFound,
-    AgentNotFound,
-    ResultAlreadyReceived,
-    RunNotDispatched,
-    RunNotFound,
-    Unauthenticated,
-)
+from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound, Unauthenticated
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Agent, Change, Run
 from agentruns.polling import PollPolicy

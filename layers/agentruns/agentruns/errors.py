@@ -266,26 +266,6 @@ class ConnectionOfOtherProvider(Conflict):
         self.connection = connection
 
 
-class ResultAlreadyReceived(Conflict):
-    """A run has one result. `status` is what it came to."""
-
-    code = "result_already_received"
-
-    def __init__(self, run_id: str, status: str, *, was_delivered: bool) -> None:
-        what = "has its result" if was_delivered else "ended without a result of its agent"
-        super().__init__(f"run {run_id!r} {what}; it is {status}")
-        self.run_id = run_id
-        self.status = status
-
-
-class RunNotDispatched(Conflict):
-    code = "run_not_dispatched"
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id!r} waits to be dispatched; its agent does not have it yet")
-        self.run_id = run_id
-
-
 class RunNotUnknown(Conflict):
     code = "run_not_unknown"
 

@@ -233,13 +233,11 @@ class LookMarkStore(Protocol):
         """Strongly consistent; at version 0 where there is none."""
 
     def write(self, mark: LookMark, now: datetime) -> None:
-        """At the version it was read with; it goes up by one. StoreConflict where another sweeper
-        was faster. A mark lives 40 days after its last write."""
+        """At the version it was read with, plus one; StoreConflict. It lives 40 days."""
 
 
 class BudgetStore(Protocol):
-    """The request budgets of connections, a small row each. A row lives a day after its last
-    write."""
+    """The request budgets of connections. A row lives a day after its last write."""
 
     def read(self, tenant: str, connection: str) -> BudgetState:
         """Strongly consistent. Unused, at version 0, where there is none."""
@@ -355,8 +353,7 @@ class TokenSource(Protocol):
         UpstreamUnavailable, UpstreamUnreadable."""
 
     def replace(self, connection: LeenaConnection, rejected_version: str) -> MintedToken:
-        """A token other than the rejected one: a newer one that is stored already, or a new
-        one. Errors as `get`."""
+        """Another than the rejected one: stored already, or new. Errors as `get`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

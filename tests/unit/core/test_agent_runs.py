@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import (
-    AgentNotFound,
-    ResultAlreadyReceived,
-    RunNotDispatched,
-    StartUnknown,
-    Unauthenticated,
-    UpstreamUnavailable,
-)
+from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
+from agentruns.errors import AgentNotFound, StartUnknown, Unauthenticated, UpstreamUnavailable
 from agentruns.model import ActivityRequest, EvidenceSource
 from agentruns.refusals import AgentRefused
 from agentruns.statuses import ActivityStatus, RunStatus

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from agentruns.agent_calls import AgentResult
-from agentruns.errors import ResultAlreadyReceived, StartUnknown
+from agentruns.agent_errors import ResultAlreadyReceived
+from agentruns.errors import StartUnknown
 from agentruns.model import Event
 from agentruns.publishing import PublishEvents
 from agentruns.secret import Secret
