@@ -56,6 +56,7 @@ class Trigger(StrEnum):
     EVENT = "event"
     SCHEDULE = "schedule"
     REDRIVE = "redrive"
+    PROBE = "probe"
 
 
 class WakeReason(StrEnum):
