@@ -95,6 +95,12 @@ class ApiClient:
     def delete_agent(self, role: str) -> JsonObject:
         return self._send("DELETE", _path("agents", role))
 
+    def check_agent_health(self, role: str) -> JsonObject:
+        return self._send("GET", _path("agents", role, "health"))
+
+    def probe_agent(self, role: str) -> JsonObject:
+        return self._send("POST", _path("agents", role, "probe"))
+
     def issue_agent_key(self, role: str, document: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("agents", role, "keys"), body=document)
 

@@ -19,6 +19,7 @@ from agentruns_cli.commands.activities import (
     start,
     watch_activity,
 )
+from agentruns_cli.commands.agent_health import check_agent_health
 from agentruns_cli.commands.agent_keys import agent_key_app
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connect_leap import connect_leap
@@ -106,6 +107,7 @@ connect_app.command("leap")(connect_leap)
 app.add_typer(connect_app, name="connect")
 app.command("check")(check_connection)
 app.add_typer(connection_app, name="connection")
+agent_app.command("health")(check_agent_health)
 agent_app.add_typer(agent_key_app, name="key")
 app.add_typer(agent_app, name="agent")
 app.add_typer(skill_app, name="skill")

@@ -21,6 +21,7 @@ from agentruns.api.app import build_resolver
 from agentruns.api.events import ActivityRequestedEvent
 from agentruns.api.problems import STATUSES, describe
 from agentruns.api.schemas.activities import AcceptedAnswer
+from agentruns.api.schemas.agent_health import AgentHealthAnswer, ProbeAnswer
 from agentruns.api.schemas.agent_keys import IssuedAgentKeyAnswer
 from agentruns.api.schemas.connections import ChecksAnswer, LeenaConnectionAnswer
 from agentruns.aws.event_bus import SOURCE, EventBridgeBus
@@ -212,6 +213,8 @@ def test_all_ways_to_resolve_have_their_form():
 def test_the_answers_of_the_api_page_are_of_their_form():
     LeenaConnectionAnswer.model_validate_json(labelled(API, "answer=connection"))
     IssuedAgentKeyAnswer.model_validate_json(labelled(API, "answer=agent_key"))
+    AgentHealthAnswer.model_validate_json(labelled(API, "answer=health"))
+    ProbeAnswer.model_validate_json(labelled(API, "answer=probe"))
     ChecksAnswer.model_validate_json(labelled(API, "answer=checks"))
     AcceptedAnswer.model_validate_json(labelled(API, "answer=accepted"))
 

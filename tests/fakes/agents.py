@@ -35,11 +35,22 @@ class FakeAgentCaller:
     def __init__(self) -> None:
         self.sent: list[SentDispatch] = []
         self.before_answer: Callable[[SentDispatch], object] | None = None
+        self.reached: list[str] = []
         self._errors: list[Exception | None] = []
+        self._unreachable: Exception | None = None
 
     def on_dispatch(self, *errors: Exception | None) -> None:
         """What the next dispatches are answered; None is a 2xx."""
         self._errors += errors
+
+    def on_reach(self, error: Exception | None) -> None:
+        """What connecting to an agent comes to from now on; None is a connection."""
+        self._unreachable = error
+
+    def reach(self, url: str) -> None:
+        self.reached.append(url)
+        if self._unreachable is not None:
+            raise self._unreachable
 
     def dispatch(
         self,

@@ -1,4 +1,4 @@
-"""Errors about agents: their keys and skills, and the calls of their runs. `errors` draws the tree."""
+"""Errors about agents: their keys and skills, the calls of their runs. `errors` draws the tree."""
 
 from __future__ import annotations
 

@@ -33,3 +33,7 @@ class AgentCaller(Protocol):
         """Answered 2xx: the agent has it. AgentRefused (3xx, and 4xx but 408 and 429);
         UpstreamUnavailable only where it was provably not taken (refused, DNS, TLS, 429, 503);
         StartUnknown for everything else after the body was sent."""
+
+    def reach(self, url: str) -> None:
+        """Connect, check the certificate, hang up; nothing is sent. UpstreamUnavailable;
+        InvalidRequest where the URL is not allowed here."""

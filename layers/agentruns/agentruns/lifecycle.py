@@ -25,6 +25,7 @@ from agentruns.model import (
     Problem,
     Run,
     StartAccepted,
+    Trigger,
     WakeReason,
 )
 from agentruns.polling import plan_next_visit
@@ -62,7 +63,9 @@ RETRYABLE_CODES = frozenset({UPSTREAM_FAILED, AGENT_FAILED})
 def first_run(activity: Activity) -> Run:
     waits = activity.admission is Admission.WAITING
     wait = timedelta(seconds=plan_next_visit(0.0)) if waits else timedelta(0)
-    return _next_run(activity, activity.attempt, activity.created_at, wait, WakeReason.NEW_TASK)
+    is_probe = activity.trigger is Trigger.PROBE
+    reason = WakeReason.PROBE if is_probe else WakeReason.NEW_TASK
+    return _next_run(activity, activity.attempt, activity.created_at, wait, reason)
 
 
 def opened(activity: Activity, run: Run) -> NewEvent:

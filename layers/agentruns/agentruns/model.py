@@ -57,6 +57,7 @@ class Trigger(StrEnum):
     EVENT = "event"
     SCHEDULE = "schedule"
     REDRIVE = "redrive"
+    PROBE = "probe"
 
 
 class WakeReason(StrEnum):

@@ -7,17 +7,20 @@ Not here: what several of them are built from (`wiring_parts`).
 from __future__ import annotations
 
 import functools
+import time
 from typing import TYPE_CHECKING
 
 from agentruns import wiring_parts as parts
 from agentruns.settings import POLL_SETTINGS, Settings
 
 if TYPE_CHECKING:
+    from agentruns.agent_health import CheckAgentHealth
     from agentruns.agent_tasks import DispatchAgent
     from agentruns.aop import ExecuteAop, MintToken
     from agentruns.api.events import AcceptEvent
     from agentruns.api.front import LambdaApp
     from agentruns.checking import CheckRun
+    from agentruns.probing import ProbeAgent
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
@@ -91,7 +94,6 @@ def start_leap_workflow() -> StartLeapWorkflow:
 
 @functools.cache
 def dispatch_agent() -> DispatchAgent:
-    from agentruns.adapters.agent_webhook import HttpAgentCaller
     from agentruns.agent_credentials import StoredAgentCredentials
     from agentruns.agent_tasks import DispatchAgent
 
@@ -103,7 +105,7 @@ def dispatch_agent() -> DispatchAgent:
             secrets=parts.secrets(), secret_prefix=settings.secret_prefix
         ),
         task_tokens=parts.task_tokens(),
-        caller=HttpAgentCaller(parts.http(parts.CALL_DEADLINE_SECONDS), parts.now),
+        caller=parts.agent_caller(),
         agent_api_url=settings.agent_api_url,
         clock=parts.now,
         policy=settings.poll_policy,
@@ -221,6 +223,7 @@ def operator_api() -> LambdaApp:
             gates=parts.stores().gates,
             leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
             leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
+            agent_caller=functools.partial(parts.agent_caller, CHECK_DEADLINE_SECONDS),
             find_workflow_run=lambda *found: parts.look_at_workflow_run(
                 CHECK_DEADLINE_SECONDS
             ).find(*found),
@@ -238,6 +241,7 @@ def operator_api() -> LambdaApp:
             ),
             count_looks=parts.count_looks(settings),
             clock=parts.now,
+            sleep=time.sleep,
             policy=settings.poll_policy,
         )
     )
@@ -257,7 +261,7 @@ def agent_api() -> LambdaApp:
     from agentruns.api.agent_services import AgentServices
     from agentruns.sessions import StoreSession
 
-    settings = Settings.load("state_machine_arn", "output_bucket_name", *POLL_SETTINGS)
+    settings = Settings.load("state_machine_arn", "output_bucket_name", *PROVIDER_SETTINGS)
     runs = AgentRuns(activities=parts.stores().activities, clock=parts.now)
     return build_agent_app(
         AgentServices(
@@ -280,8 +284,60 @@ def agent_api() -> LambdaApp:
                 clock=parts.now,
             ),
             sessions=parts.stores().sessions,
+            check_agent_health=_check_agent_health(settings),
+            probe_agent=_probe_agent(settings),
             clock=parts.now,
         )
+    )
+
+
+def _check_agent_health(settings: Settings) -> CheckAgentHealth:
+    from agentruns.adapters.base_urls import validate_url
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_health import CheckAgentHealth
+    from agentruns.connection_checks import CheckConnection
+
+    return CheckAgentHealth(
+        agents=parts.stores().agents,
+        activities=parts.stores().activities,
+        credentials=StoredAgentCredentials(
+            secrets=parts.secrets(), secret_prefix=settings.secret_prefix
+        ),
+        caller=functools.partial(parts.agent_caller, CHECK_DEADLINE_SECONDS),
+        validate_url=functools.partial(
+            validate_url, allow_private_networks=settings.allows_private_networks
+        ),
+        check_connection=CheckConnection(
+            connections=parts.stores().connections,
+            secrets=parts.secrets(),
+            secret_prefix=settings.secret_prefix,
+            leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
+            leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
+            gates=parts.stores().gates,
+            activities=parts.stores().activities,
+            clock=parts.now,
+        ),
+        clock=parts.now,
+    )
+
+
+def _probe_agent(settings: Settings) -> ProbeAgent:
+    from agentruns.activities import CancelActivity
+    from agentruns.probing import ProbeAgent
+
+    return ProbeAgent(
+        agents=parts.stores().agents,
+        activities=parts.stores().activities,
+        accept_activity=parts.accept_activity(),
+        cancel_activity=CancelActivity(
+            activities=parts.stores().activities,
+            executions=parts.executions(),
+            admit_activities=parts.admit_activities(),
+            count_looks=parts.count_looks(settings),
+            clock=parts.now,
+        ),
+        clock=parts.now,
+        sleep=time.sleep,
     )
 
 

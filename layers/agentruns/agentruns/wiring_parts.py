@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentruns import ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
+    from agentruns.agent_ports import AgentCaller
     from agentruns.agent_tasks import BriefAgent
     from agentruns.api_keys import StoredApiKeys
     from agentruns.hook_urls import HookUrls
@@ -75,6 +76,13 @@ def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
     from agentruns.adapters.leap import LeapHttpApi
 
     return LeapHttpApi(http(deadline_seconds))
+
+
+@functools.cache
+def agent_caller(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> AgentCaller:
+    from agentruns.adapters.agent_webhook import HttpAgentCaller
+
+    return HttpAgentCaller(http(deadline_seconds), now)
 
 
 @functools.cache

@@ -137,6 +137,24 @@ def test_row_23_the_checked_address_is_called_by_the_hosts_name(server, monkeypa
 
 
 @pytest.mark.usefixtures("trusted")
+def test_a_host_is_reached_with_nothing_sent(server):
+    assert client().reach(url_of(server)) is None
+    failure = client().reach(url_of(server, "localhost"))
+
+    assert isinstance(failure, NoAnswer)
+    assert not failure.request_sent
+    assert server.connections == 2
+    assert server.requests == []
+
+
+def test_a_host_with_an_untrusted_certificate_is_not_reached(server):
+    failure = client().reach(url_of(server))
+
+    assert isinstance(failure, NoAnswer)
+    assert "no connection" in failure.reason
+
+
+@pytest.mark.usefixtures("trusted")
 def test_row_1_a_tls_connection_closed_after_the_request_may_have_been_taken(server):
     server.use(server.answer_and_close())
 

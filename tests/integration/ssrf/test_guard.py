@@ -99,6 +99,8 @@ def test_row_23_a_url_is_refused_as_it_is_written(canary, dialled, monkeypatch, 
         client().get(url, {})
     with pytest.raises(ValueError, match=REFUSED):
         client().post(url, {}, {"a": 1})
+    with pytest.raises(ValueError, match=REFUSED):
+        client().reach(url)
 
     assert (dialled, canary.connections, resolver.questions) == ([], 0, [])
 
@@ -109,9 +111,9 @@ def test_row_23_a_name_that_leads_to_a_private_address_is_not_connected_to(
 ):
     use(monkeypatch, addresses)
 
-    results = calls(client(), template.format(port=canary.port))
+    url = template.format(port=canary.port)
 
-    for result in results:
+    for result in (*calls(client(), url), client().reach(url)):
         assert isinstance(result, NoAnswer)
         assert not result.request_sent
         assert result.reason.endswith("leads to a private network")

@@ -33,6 +33,12 @@ def dispatch(adapter: ScriptedAdapter, url: str = URL) -> None:
     HttpAgentCaller(http, now).dispatch(url, CREDENTIALS, "run_1", DOCUMENT)
 
 
+def test_a_url_that_is_not_allowed_is_not_connected_to():
+    http = JsonHttp(allow_private_networks=False, clock=lambda: datetime.now(UTC))
+    with pytest.raises(InvalidRequest, match="must not lead to a private network"):
+        HttpAgentCaller(http, lambda: datetime.now(UTC)).reach("https://10.0.0.1/")
+
+
 @pytest.mark.parametrize("secret", [NEW, OLD])
 def test_a_dispatch_is_verified_by_the_new_secret_and_by_the_one_before(secret: str):
     adapter = ScriptedAdapter(202)

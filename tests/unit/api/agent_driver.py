@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from agentruns.adapters.base_urls import validate_url
+from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import AgentKeyring, IssueAgentKey
 from agentruns.agent_results import AgentOfRun, ReadContext, RenewToken
 from agentruns.api.agent_app import build_agent_app
 from agentruns.api.agent_services import AgentServices
+from agentruns.connection_checks import CheckConnection
+from agentruns.probing import ProbeAgent
 from agentruns.sessions import StoreSession
 from agentruns.steps import RunTask
-from tests.fakes.world import TENANT, WRITER, World
+from tests.fakes.gates import InMemoryGateStore
+from tests.fakes.world import SECRET_PREFIX, TENANT, WRITER, World
 from tests.unit.api.driver import REQUEST_ID, Answer, proxy_event
-from tests.unit.core.agents import parked_writing
+from tests.unit.core.agents import WRITING, parked_writing
 
 
 @dataclass
@@ -22,6 +30,7 @@ class AgentApi:
     """`call` sends as the agent of the run that was dispatched last, unless told otherwise."""
 
     world: World = field(default_factory=World)
+    meanwhile: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         world = self.world
@@ -39,9 +48,44 @@ class AgentApi:
                     sessions=world.sessions, activities=world.store, clock=world.clock
                 ),
                 sessions=world.sessions,
+                check_agent_health=self._check_agent_health(),
+                probe_agent=ProbeAgent(
+                    agents=world.agents,
+                    activities=world.store,
+                    accept_activity=world.accept_activity,
+                    cancel_activity=world.cancel_activity,
+                    clock=world.clock,
+                    sleep=self.sleep,
+                ),
                 clock=world.clock,
             )
         )
+
+    def _check_agent_health(self) -> CheckAgentHealth:
+        world = self.world
+        return CheckAgentHealth(
+            agents=world.agents,
+            activities=world.store,
+            credentials=StoredAgentCredentials(secrets=world.secrets, secret_prefix=SECRET_PREFIX),
+            caller=lambda: world.agent,
+            validate_url=partial(validate_url, allow_private_networks=False),
+            check_connection=CheckConnection(
+                connections=world.connections,
+                secrets=world.secrets,
+                secret_prefix=SECRET_PREFIX,
+                leena=lambda: world.leena,
+                leap=lambda: world.leap,
+                gates=InMemoryGateStore(),
+                activities=world.store,
+                clock=world.clock,
+            ),
+            clock=world.clock,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and what a test lets happen meanwhile happens."""
+        self.world.clock.advance(seconds)
+        self.meanwhile()
 
     def call(
         self,
@@ -72,6 +116,6 @@ class AgentApi:
         )
         return issue(TENANT, role, "").secret.reveal()
 
-    def at_work(self) -> RunTask:
+    def at_work(self, role: str = WRITER) -> RunTask:
         """A run that its agent has, with its execution parked."""
-        return parked_writing(self.world)
+        return parked_writing(self.world, request=replace(WRITING, agent_role=role))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -32,6 +33,7 @@ from tests.fakes import (
     InMemorySecretStore,
 )
 from tests.fakes.agent_stores import InMemoryAgentKeyStore, InMemorySkillStore
+from tests.fakes.agents import FakeAgentCaller
 from tests.fakes.gates import InMemoryGateStore
 from tests.fakes.look_marks import InMemoryLookMarkStore
 from tests.fakes.outputs import InMemoryOutputStore
@@ -90,6 +92,8 @@ class Api:
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     leena: FakeLeenaApi = field(default_factory=FakeLeenaApi)
     leap: FakeLeapApi = field(default_factory=FakeLeapApi)
+    agent: FakeAgentCaller = field(default_factory=FakeAgentCaller)
+    meanwhile: Callable[[], object] = lambda: None
     gates: InMemoryGateStore = field(default_factory=InMemoryGateStore)
     marks: InMemoryLookMarkStore = field(default_factory=InMemoryLookMarkStore)
 
@@ -121,6 +125,7 @@ class Api:
             gates=self.gates,
             leena=lambda: self.leena,
             leap=lambda: self.leap,
+            agent_caller=lambda: self.agent,
             find_workflow_run=LookAtWorkflowRun(
                 connections=self.connections,
                 api_keys=StoredApiKeys(secrets=self.secrets, secret_prefix=SECRET_PREFIX),
@@ -143,8 +148,14 @@ class Api:
             validate_agent_url=partial(validate_url, allow_private_networks=False),
             count_looks=CountLooks(marks=self.marks, policy=PollPolicy()),
             clock=self.clock,
+            sleep=self.sleep,
             policy=PollPolicy(),
         )
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and what a test lets happen meanwhile happens."""
+        self.clock.advance(seconds)
+        self.meanwhile()
 
     def call(
         self,

@@ -8,10 +8,10 @@ import pytest
 
 from agentruns.skills import StoreSkill
 from agentruns.steps import RunTask
-from tests.fakes.world import ROLE, TENANT, WRITER, WRITER_ADAPTER
+from tests.fakes.world import ROLE, SECRET_PREFIX, TENANT, WRITER, WRITER_ADAPTER
 from tests.unit.api.agent_driver import AgentApi
 
-OTHER_SPELLING = WRITER.translate(str.maketrans("-_", "_-"))
+BLOGGER = "blog-writer"
 
 
 def content_of(name: str, body: str = "") -> str:
@@ -25,7 +25,10 @@ def api() -> AgentApi:
     store = StoreSkill(skills=api.world.skills, clock=api.world.clock)
     for name in ("other", "seo", "tone"):
         store(TENANT, name, content_of(name), [])
-    api.world.put_agent(role=WRITER, adapter=WRITER_ADAPTER, skills=("tone", "seo"))
+    for role in (WRITER, BLOGGER):
+        api.world.put_agent(role=role, adapter=WRITER_ADAPTER, skills=("tone", "seo"))
+        secret = api.world.secrets.get(f"{SECRET_PREFIX}/agents/{TENANT}/{WRITER}")
+        api.world.secrets.put(f"{SECRET_PREFIX}/agents/{TENANT}/{role}", secret or {}, "")
     return api
 
 
@@ -62,10 +65,9 @@ def test_a_context_has_the_skills_that_fit(api: AgentApi):
     assert [each["name"] for each in context["skills"]] == [*names[:5], "seo"]
 
 
-@pytest.mark.parametrize("role", [WRITER, OTHER_SPELLING])
-def test_the_manifest_names_them_and_the_content_is_read_on_demand(
-    api: AgentApi, task: RunTask, role: str
-):
+@pytest.mark.parametrize("role", ["blog-writer", "blog_writer"])
+def test_the_manifest_names_them_and_the_content_is_read_on_demand(api: AgentApi, role: str):
+    api.at_work("blog_writer")
     manifest = api.call("GET", f"/agent/v1/skills/{role}")
     assert (manifest.status, manifest.json) == (
         200,
@@ -124,9 +126,9 @@ def body_of(task: RunTask, **change: Any) -> dict[str, Any]:
     } | change
 
 
-@pytest.mark.parametrize("role", [WRITER, OTHER_SPELLING])
-def test_a_session_is_stored_and_is_then_the_latest(api: AgentApi, task: RunTask, role: str):
-    key = api.issued_key()
+@pytest.mark.parametrize("role", ["blog-writer", "blog_writer"])
+def test_a_session_is_stored_and_is_then_the_latest(api: AgentApi, role: str):
+    task, key = api.at_work("blog_writer"), api.issued_key("blog_writer")
     stored = api.call("PUT", f"/agent/v1/sessions/{role}", body_of(task), key=key)
     assert (stored.status, stored.json) == (200, {"sessionId": "4f1c2b9e-0d0a", "upserted": True})
 

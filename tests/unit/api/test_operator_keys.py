@@ -99,6 +99,8 @@ ROUTES = [
     ("POST", "/v1/agents/it_support/keys", None, "admin"),
     ("GET", "/v1/agents/it_support/keys", None, "admin"),
     ("DELETE", "/v1/agents/it_support/keys/0123456789abcdef", None, "admin"),
+    ("GET", "/v1/agents/it_support/health", None, "operate"),
+    ("POST", "/v1/agents/it_support/probe", None, "operate"),
     ("PUT", "/v1/skills/seo", SKILL, "admin"),
     ("GET", "/v1/skills", None, "read"),
     ("GET", "/v1/skills/seo", None, "read"),

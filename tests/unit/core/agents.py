@@ -52,9 +52,11 @@ class Writer:
         self.world.deliver_result(self.caller(sent), sent.dispatch_id, result)
 
 
-def parked_writing(world: World, callback_token: str = "callback-1") -> RunTask:
+def parked_writing(
+    world: World, callback_token: str = "callback-1", request: ActivityRequest = WRITING
+) -> RunTask:
     """An agent's run that goes on, with its execution waiting on the callback token."""
-    task = world.opened(WRITING)
+    task = world.opened(request)
     world.dispatch_agent(task)
     world.executions.wait_on(callback_token)
     world.park_run(task, callback_token)

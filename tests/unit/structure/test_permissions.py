@@ -49,9 +49,13 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "dispatch_agent": {TABLE: WRITE, AGENTS: READ_SECRET, TASK_TOKEN_KEY: READ_SECRET},
     "check_run": WITH_TOKEN | KEEP_OUTPUTS,
     "agent_api": {
-        TABLE: WRITE,
+        TABLE: LEASE,
+        f"{TABLE}/index/listing": {"dynamodb:Query"},
+        CONNECTIONS: READ_SECRET,
+        AGENTS: READ_SECRET,
         TASK_TOKEN_KEY: READ_SECRET,
-        MACHINE: {"states:SendTaskSuccess"},
+        MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
+        EXECUTIONS: {"states:StopExecution"},
     }
     | KEEP_OUTPUTS,
     "hooks_api": {

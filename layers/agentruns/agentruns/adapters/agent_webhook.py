@@ -23,12 +23,14 @@ from agentruns.refusals import AgentRefused
 _TRY_LATER = frozenset({429, 503})
 
 
-class JsonPost(Protocol):
+class AgentHttp(Protocol):
     """What of `http.JsonHttp` is used here."""
 
     def post(
         self, url: str, headers: Mapping[str, str], document: Mapping[str, Any]
     ) -> Answer | NoAnswer: ...
+
+    def reach(self, url: str) -> NoAnswer | None: ...
 
 
 class HttpAgentCaller:
@@ -37,7 +39,7 @@ class HttpAgentCaller:
     InvalidRequest, with nothing sent, where the URL is not allowed here.
     """
 
-    def __init__(self, http: JsonPost, clock: Clock) -> None:
+    def __init__(self, http: AgentHttp, clock: Clock) -> None:
         self._http = http
         self._clock = clock
 
@@ -60,6 +62,14 @@ class HttpAgentCaller:
             raise UpstreamUnavailable(f"dispatching to the agent at {answer.reason}")
         if not 200 <= answer.status < 300:
             raise _not_taken(host, answer, describe(answer, _forms(credentials, document)))
+
+    def reach(self, url: str) -> None:
+        try:
+            failure = self._http.reach(url)
+        except ValueError as exc:
+            raise InvalidRequest([("adapter.url", f"not called: {exc}")]) from exc
+        if failure is not None:
+            raise UpstreamUnavailable(f"the agent at {failure.reason}")
 
     def _signed(
         self, credentials: AgentCredentials, dispatch_id: str, document: Mapping[str, Any]

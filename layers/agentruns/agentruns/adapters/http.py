@@ -143,6 +143,21 @@ class JsonHttp:
         finally:
             adapter.close()
 
+    def reach(self, url: str) -> NoAnswer | None:
+        """Connect, check the certificate and hang up, with nothing sent. None, or why it failed;
+        ValueError where `url` is not allowed."""
+        request = self._prepare("GET", url, {}, None)
+        adapter = _WatchedAdapter()
+        try:
+            with _Watch(self._deadline_seconds, self._allow_private_networks) as watch:
+                try:
+                    adapter.connect(request)
+                except _FAILURES as exc:
+                    return NoAnswer(reason=_describe(request, exc, watch), request_sent=False)
+        finally:
+            adapter.close()
+        return None
+
     def _prepare(
         self, method: str, url: str, headers: Mapping[str, str], document: Any
     ) -> requests.PreparedRequest:
@@ -366,6 +381,17 @@ class _WatchedAdapter(HTTPAdapter):
             pool_maxsize=CONNECTIONS_PER_HOST,
             max_retries=urllib3.Retry(0, read=False, redirect=False),
         )
+
+    def connect(self, request: requests.PreparedRequest) -> None:
+        """Only that: as for a request, which is not sent."""
+        pool: Any = self.get_connection_with_tls_context(request, verify=True)
+        self.cert_verify(pool, request.url, verify=True, cert=None)  # type: ignore[no-untyped-call]
+        connection = pool._new_conn()  # noqa: SLF001  # there is no other door without a request
+        connection.timeout = CONNECT_SECONDS
+        try:
+            connection.connect()
+        finally:
+            connection.close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

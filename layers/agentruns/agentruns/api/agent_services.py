@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import AgentKeyring
 from agentruns.agent_results import AgentOfRun, AgentRuns, DeliverResult, ReadContext, RenewToken
 from agentruns.agent_stores import SessionStore
 from agentruns.ports import Clock
+from agentruns.probing import ProbeAgent
 from agentruns.sessions import StoreSession
 from agentruns.skills import SkillsOfAgent
 from agentruns.task_tokens import TaskTokens
@@ -30,4 +32,6 @@ class AgentServices:
     skills_of_agent: SkillsOfAgent
     store_session: StoreSession
     sessions: SessionStore
+    check_agent_health: CheckAgentHealth
+    probe_agent: ProbeAgent
     clock: Clock

@@ -14,6 +14,7 @@ from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
 from agentruns.api.problems import ProblemDocument
 from agentruns.api.routes.activities import activity_routes
+from agentruns.api.routes.agent_health import agent_health_routes
 from agentruns.api.routes.agent_keys import agent_key_routes
 from agentruns.api.routes.agents import agent_routes
 from agentruns.api.routes.connections import connection_routes
@@ -34,6 +35,7 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
         connection_routes,
         agent_routes,
         agent_key_routes,
+        agent_health_routes,
         skill_routes,
         activity_routes,
         redrive_routes,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from agentruns.activities import AcceptActivity, CancelActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
+from agentruns.agent_ports import AgentCaller
 from agentruns.agent_stores import AgentKeyStore, SkillStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.connection_checks import CheckConnection
@@ -39,6 +41,7 @@ from agentruns.ports import (
     ScheduleStore,
     SecretStore,
 )
+from agentruns.probing import ProbeAgent
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
 from agentruns.schedules import StoreSchedule
@@ -65,6 +68,8 @@ class ApiServices:
     issue_agent_key: IssueAgentKey
     list_agent_keys: ListAgentKeys
     revoke_agent_key: RevokeAgentKey
+    check_agent_health: CheckAgentHealth
+    probe_agent: ProbeAgent
     store_skill: StoreSkill
     delete_skill: DeleteSkill
     skills: SkillStore
@@ -96,6 +101,7 @@ def services_over(
     gates: GateStore,
     leena: Callable[[], LeenaApi],
     leap: Callable[[], LeapApi],
+    agent_caller: Callable[[], AgentCaller],
     find_workflow_run: FindWorkflowRun,
     admit_activities: AdmitActivities,
     accept_activity: AcceptActivity,
@@ -107,10 +113,11 @@ def services_over(
     validate_agent_url: ValidateAgentUrl,
     count_looks: CountLooks,
     clock: Clock,
+    sleep: Callable[[float], None],
     policy: PollPolicy,
 ) -> ApiServices:
-    """Every use case over the ports. `leena`, `leap`: made when a connection is checked; `outputs`:
-    when one is read that stands in no row."""
+    """Every use case over the ports. `leena`, `leap`, `agent_caller`: made when they are used;
+    `outputs`: when one is read that stands in no row."""
     keyring = OperatorKeyring(
         keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
     )
@@ -121,6 +128,23 @@ def services_over(
         connections=connections,
         executions=executions,
         outputs=outputs,
+        clock=clock,
+    )
+    check_connection = CheckConnection(
+        connections=connections,
+        secrets=secrets,
+        secret_prefix=secret_prefix,
+        leena=leena,
+        leap=leap,
+        gates=gates,
+        activities=activities,
+        clock=clock,
+    )
+    cancel_activity = CancelActivity(
+        activities=activities,
+        executions=executions,
+        admit_activities=admit_activities,
+        count_looks=count_looks,
         clock=clock,
     )
     return ApiServices(
@@ -143,16 +167,7 @@ def services_over(
         delete_connection=DeleteConnection(
             connections=connections, agents=agents, secrets=secrets, secret_prefix=secret_prefix
         ),
-        check_connection=CheckConnection(
-            connections=connections,
-            secrets=secrets,
-            secret_prefix=secret_prefix,
-            leena=leena,
-            leap=leap,
-            gates=gates,
-            activities=activities,
-            clock=clock,
-        ),
+        check_connection=check_connection,
         connections=connections,
         store_agent=StoreAgent(
             agents=agents,
@@ -168,6 +183,23 @@ def services_over(
         issue_agent_key=IssueAgentKey(keys=agent_keys, agents=agents, clock=clock),
         list_agent_keys=ListAgentKeys(keys=agent_keys, agents=agents),
         revoke_agent_key=RevokeAgentKey(keys=agent_keys, agents=agents),
+        check_agent_health=CheckAgentHealth(
+            agents=agents,
+            activities=activities,
+            credentials=credentials,
+            caller=agent_caller,
+            validate_url=validate_agent_url,
+            check_connection=check_connection,
+            clock=clock,
+        ),
+        probe_agent=ProbeAgent(
+            agents=agents,
+            activities=activities,
+            accept_activity=accept_activity,
+            cancel_activity=cancel_activity,
+            clock=clock,
+            sleep=sleep,
+        ),
         store_skill=StoreSkill(skills=skills, clock=clock),
         delete_skill=DeleteSkill(skills=skills, agents=agents),
         skills=skills,
@@ -180,13 +212,7 @@ def services_over(
         ),
         schedules=schedules,
         accept_activity=accept_activity,
-        cancel_activity=CancelActivity(
-            activities=activities,
-            executions=executions,
-            admit_activities=admit_activities,
-            count_looks=count_looks,
-            clock=clock,
-        ),
+        cancel_activity=cancel_activity,
         check_found=CheckFound(activities=activities, find_workflow_run=find_workflow_run),
         resolve_run=ResolveRun(
             activities=activities, executions=executions, clock=clock, policy=policy
