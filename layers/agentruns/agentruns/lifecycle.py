@@ -247,11 +247,8 @@ def end_run(
         source=source, status=status, observed_at=now, decided=decided, output=kept.late_ref
     )
     ended = replace(run, evidence=(*run.evidence, evidence))
-    detail: dict[str, Any] = {
-        "status": status.value,
-        "source": source.value,
-        "polls": run.polls,
-    } | why(problem)
+    detail: dict[str, Any] = {"status": status.value, "source": source.value, "polls": run.polls}
+    detail |= why(problem)
     if not decided:
         contradicts = {"contradicts": run.status.value} if status is not run.status else {}
         event = new_event(EventType.RUN_CONTRADICTED, ended, now, detail | contradicts)

@@ -124,8 +124,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One observation of how a run ended. `decided`: it was the first and won. `output`: of one
-    that came too late; the first one's is the run's."""
+    """How somebody saw a run end. `decided`: the first, which won. `output`: of a later one."""
 
     source: EvidenceSource
     status: RunStatus

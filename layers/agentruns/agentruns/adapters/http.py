@@ -49,9 +49,7 @@ from agentruns.adapters.base_urls import validate_url
 from agentruns.adapters.json_reply import UnreadableJson, parse_json, retry_after_seconds
 from agentruns.ports import Clock
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 10.0
-DEADLINE_SECONDS = 20.0
+CONNECT_SECONDS, READ_SECONDS, DEADLINE_SECONDS = 3.0, 10.0, 20.0
 IDLE_SECONDS = 15.0
 MAX_BODY_BYTES = 1024 * 1024
 CONNECTIONS_PER_HOST = 32
