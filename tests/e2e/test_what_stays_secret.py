@@ -16,6 +16,7 @@ from local.leap_emulator import EmulatorSettings as LeapSettings
 from local.leap_emulator import LeapEmulator
 from local.leena_emulator import Credentials, EmulatorSettings, LeenaEmulator
 from tests.deployment import Deployment, has_ended, is_parked
+from tests.e2e.agent_day import live_through_a_day_of_an_agent
 from tests.e2e.canaries import find_leaks, forms_of, places_of
 from tests.e2e.leap_day import LeapDay, live_through_a_day_of_leap
 from tests.e2e.test_triggers import put_event, queue_of_the_bus
@@ -73,9 +74,12 @@ def scene(deployment: Deployment) -> Scene:
             deployment.wait_for(activity_id, lambda seen: has_ended(seen) or is_parked(seen))
         ids += _redrive_what_failed(deployment, ids)
     day = _day_of_leap(deployment)
+    agents = live_through_a_day_of_an_agent(deployment)
     secrets["operator key"] = deployment.info.operator_key
     return Scene(
-        secrets=secrets | day.secrets, private=day.private, activity_ids=ids + day.activity_ids
+        secrets=secrets | day.secrets | agents.secrets,
+        private=day.private,
+        activity_ids=ids + day.activity_ids + agents.activity_ids,
     )
 
 
