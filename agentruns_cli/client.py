@@ -147,18 +147,20 @@ class ApiClient:
     def resolve_run(self, run_id: str, finding: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("runs", run_id, "resolve"), body=finding)
 
-    def events_page(self, run_id: str, *, after: int, limit: int | None = None) -> JsonObject:
+    def events_page(self, run_id: str, *, after: int | str, limit: int | None = None) -> JsonObject:
         query = {"after": after or None, "limit": limit}
         return self._send("GET", _path("runs", run_id, "events"), query=query)
 
-    def all_events(self, run_id: str, *, after: int = 0) -> Iterator[JsonObject]:
-        """Every event of the run from sequence number `after` on, page by page."""
-        position: int | None = after
-        while position is not None:
+    def all_events(self, run_id: str, *, after: int | str = 0) -> Iterator[JsonObject]:
+        """The run's log from the cursor `after` on, page by page."""
+        position: int | str | None = after
+        seen: set[int | str | None] = {None}
+        while position not in seen and position is not None:
+            seen.add(position)
             page = self.events_page(run_id, after=position, limit=EVENTS_PER_PAGE)
             yield from page.get("items", [])
             following = page.get("next_after")
-            position = following if isinstance(following, int) and following > position else None
+            position = following if isinstance(following, int | str) else None
 
     def read_output(
         self, run_id: str, first: int, last: int, *, sha256: str | None = None

@@ -73,15 +73,15 @@ def activity_in_full(
 
 
 def event_lines(events: Iterable[Event]) -> Iterator[str]:
-    """One line per event: sequence, moment, type, run, detail."""
+    """One line per entry: sequence, moment, type, run, detail. Text is quoted, on its line."""
     for event in events:
         detail = " ".join(
-            f"{key}={_value(value)}"
+            f"{key}={json.dumps(value, ensure_ascii=False) if key == 'text' else _value(value)}"
             for key, value in event.detail.items()
             if value not in (None, "", [], {})
         )
         parts = (
-            f"#{event.sequence:<3}",
+            "    " if event.sequence is None else f"#{event.sequence:<3}",
             moment_text(event.at),
             event.type,
             event.run_id or "",

@@ -1,13 +1,13 @@
 """Following an activity by asking the API again and again. Not here: how it is shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentruns_cli.errors import ApiUnavailable
 from agentruns_cli.exit_codes import ExitCode, outcome_of, outcome_of_expired_wait
 from agentruns_cli.surroundings import Clock
-from agentruns_cli.views import Activity, JsonObject, parse_activity
+from agentruns_cli.views import Activity, Event, JsonObject, parse_activity
 
 if TYPE_CHECKING:
     from agentruns_cli.client import ApiClient
@@ -22,6 +22,7 @@ class Sighting:
     """One look at the activity.
 
     `is_news` is true where something a person or a program acts on differs from the look before;
+    `told` is what its agents said since then;
     `outage` says why the last look failed (then `activity` is the older one); `exit_code` is set on
     the last sighting.
     """
@@ -31,6 +32,16 @@ class Sighting:
     is_news: bool
     outage: str | None
     exit_code: ExitCode | None
+    told: tuple[Event, ...] = ()
+
+
+Listen = Callable[[Activity], tuple[Event, ...]]
+"""What an activity's agents said since the last time. ApiUnavailable."""
+
+
+def hear_nothing(_: Activity) -> tuple[Event, ...]:
+    """For who wants to know the states alone."""
+    return ()
 
 
 def follow_activity(
@@ -40,6 +51,7 @@ def follow_activity(
     clock: Clock,
     interval_seconds: float,
     wait_timeout_seconds: float | None,
+    listen: Listen = hear_nothing,
 ) -> Iterator[Sighting]:
     """Sightings until the activity ends, needs a human, or the wait is over.
 
@@ -61,8 +73,16 @@ def follow_activity(
             and waited >= wait_timeout_seconds
         ):
             exit_code = outcome_of_expired_wait(activity)
+        told = _heard(listen, activity)
+        if told:
+            last_news = clock.monotonic()
         yield Sighting(
-            body=body, activity=activity, is_news=is_news, outage=outage, exit_code=exit_code
+            body=body,
+            activity=activity,
+            is_news=is_news,
+            outage=outage,
+            exit_code=exit_code,
+            told=told,
         )
         if exit_code is not None:
             return
@@ -85,6 +105,14 @@ def follow_activity(
         is_news = _news(activity) != _news(before)
         if is_news:
             last_news = last_answer
+
+
+def _heard(listen: Listen, activity: Activity) -> tuple[Event, ...]:
+    """What cannot be read now is read at the next look."""
+    try:
+        return listen(activity)
+    except ApiUnavailable:
+        return ()
 
 
 def _news(activity: Activity) -> tuple[object, ...]:

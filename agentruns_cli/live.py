@@ -16,10 +16,13 @@ from agentruns_cli.describe import age_text, fault_of, fault_text
 from agentruns_cli.durations import ago_text, moment_text, until_text
 from agentruns_cli.follow import Sighting
 from agentruns_cli.screen import one_line, printable
+from agentruns_cli.streamed import StreamedText
 from agentruns_cli.surroundings import Clock
 from agentruns_cli.views import Run
 
 _REFRESHES_PER_SECOND = 4
+_TEXT_SHOWN = 1_000
+"""Characters of an agent's text, the last ones: what is drawn has to fit the screen."""
 _STYLES = {
     "done": "green",
     "completed": "green",
@@ -39,6 +42,8 @@ class LiveDisplay:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sighting: Sighting | None = None
+        self._streamed = StreamedText()
+        self._text = ""
         self._live = Live(
             get_renderable=self._render,
             console=Console(highlight=False),
@@ -60,6 +65,7 @@ class LiveDisplay:
     def show(self, sighting: Sighting) -> None:
         """Draw this sighting from now on."""
         self._sighting = sighting
+        self._text = (self._text + self._streamed.of(sighting.told))[-_TEXT_SHOWN:]
         self._live.refresh()
 
     def _render(self) -> Table:
@@ -81,6 +87,8 @@ class LiveDisplay:
         run = activity.latest_run
         if run is not None:
             self._fill_run(grid, run)
+        if self._text:
+            grid.add_row("text", Text(printable(self._text)))
         fault = fault_of(activity)
         if fault is not None:
             grid.add_row("error", Text(printable(fault_text(fault)), style="red"))

@@ -42,6 +42,11 @@ class Screen:
         typer.echo(printable(text))
         sys.stdout.flush()
 
+    def append(self, text: str) -> None:
+        """A part of a line, or lines, of data."""
+        typer.echo(printable(text), nl=False)
+        sys.stdout.flush()
+
     def chatter(self, text: str) -> None:
         """A hint to a person; silent under --quiet and --json."""
         if self.is_for_people:

@@ -124,13 +124,20 @@ class Considered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One entry of an activity's log."""
+    """One entry of a log. Text and gaps have no sequence number; `cursor` is where reading goes on
+    behind it, and `after_event` the last event before it, or the event itself."""
 
-    sequence: int
+    sequence: int | None
     type: str
     at: datetime | None
     run_id: str | None
     detail: Mapping[str, Any]
+    cursor: str
+
+    @property
+    def after_event(self) -> int:
+        head = self.cursor.partition(".")[0]
+        return int(head) if head.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,12 +222,14 @@ def parse_considered(body: Mapping[str, Any]) -> tuple[Considered, ...]:
 
 def parse_event(body: Mapping[str, Any]) -> Event:
     """An event as `GET /v1/runs/{run_id}/events` shows it."""
+    sequence = _number(body.get("sequence"))
     return Event(
-        sequence=_number(body.get("sequence")) or 0,
+        sequence=sequence,
         type=_text(body.get("type")) or "",
         at=_moment(body.get("at")),
         run_id=_text(body.get("run_id")),
         detail=_mapping(body.get("detail")),
+        cursor=_text(body.get("cursor")) or str(sequence or 0),
     )
 
 

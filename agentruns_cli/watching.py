@@ -11,9 +11,10 @@ from agentruns.statuses import ActivityStatus
 from agentruns_cli.describe import advice_on, result_line
 from agentruns_cli.errors import Interrupted
 from agentruns_cli.exit_codes import ExitCode
-from agentruns_cli.follow import Sighting, follow_activity
+from agentruns_cli.follow import Sighting, follow_activity, hear_nothing
 from agentruns_cli.progress import ProgressLines
 from agentruns_cli.session import Session
+from agentruns_cli.streamed import LogReader, StreamedText
 from agentruns_cli.views import Activity
 
 
@@ -33,12 +34,14 @@ def watch_to_end(
     wait_timeout_seconds: int | None,
 ) -> ExitCode:
     """Follow the activity and show it. Interrupted on Ctrl-C: the activity itself goes on."""
+    is_heard = style is WatchStyle.PROGRESS and session.screen.is_for_people
     sightings = follow_activity(
         session.client,
         activity_id,
         clock=session.surroundings.clock,
         interval_seconds=interval_seconds,
         wait_timeout_seconds=wait_timeout_seconds,
+        listen=LogReader(session.client).news if is_heard else hear_nothing,
     )
     return_command = session.command_text("watch", activity_id)
     try:
@@ -81,13 +84,23 @@ def _show(session: Session, sightings: Iterator[Sighting], style: WatchStyle) ->
 def _display(session: Session, style: WatchStyle) -> Iterator[Callable[[Sighting], None]]:
     screen = session.screen
     clock = session.surroundings.clock
-    lines = ProgressLines()
+    lines, text = ProgressLines(), StreamedText()
 
     def show_document(sighting: Sighting) -> None:
         if sighting.is_news and sighting.outage is None:
             screen.document_line(sighting.body)
 
     def show_line(sighting: Sighting) -> None:
+        is_last = sighting.exit_code is not None
+        if is_last:  # what was said came before the end
+            screen.append(text.of(sighting.told))
+        if sighting.is_news or is_last:
+            screen.append(text.closed())
+        show_state(sighting)
+        if not is_last:
+            screen.append(text.of(sighting.told))
+
+    def show_state(sighting: Sighting) -> None:
         if not sighting.is_news:
             return
         if sighting.outage is not None:

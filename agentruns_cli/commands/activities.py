@@ -1,5 +1,6 @@
 """`start`, `watch`, `list`, `show`, `events`, `cancel`: work given to agents."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -263,7 +264,8 @@ def show_activity(
     if ids_only:
         session.screen.data(activity.activity_id)
         return
-    events = (parse_event(event) for event in _events_of(session, activity, after=0))
+    log = (parse_event(entry) for entry in _events_of(session, activity, after=0))
+    events = [entry for entry in log if entry.sequence is not None]
     large = [run.run_id for run in activity.runs if run.has_large_output]
     first_pages = {
         run_id: session.client.read_output(run_id, 0, FIRST_PAGE_BYTES - 1).text for run_id in large
@@ -287,12 +289,12 @@ def list_events(
     as_json: AsJson = False,
     ids_only: IdsOnly = False,
 ) -> None:
-    """Print the events of an activity, or of one run, in order."""
+    """Print the log of an activity, or of one run: events, tool calls, the text of agents."""
     session = open_session(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
     if identifier.startswith("run_"):
-        events = list(session.client.all_events(identifier, after=after))
+        events = _behind(after, session.client.all_events(identifier, after=after))
     else:
         events = _events_of(
             session, parse_activity(session.client.get_activity(identifier)), after=after
@@ -301,7 +303,8 @@ def list_events(
         session.screen.document({"items": events, "next_after": None})
         return
     for event, line in zip(events, event_lines(map(parse_event, events)), strict=True):
-        session.screen.data(str(event.get("sequence", "")) if ids_only else line)
+        shown_id = event.get("sequence") or event.get("cursor") or ""
+        session.screen.data(str(shown_id) if ids_only else line)
 
 
 def cancel_activity(
@@ -360,9 +363,19 @@ def _newest_activity_id(session: Session) -> str:
 
 
 def _events_of(session: Session, activity: Activity, *, after: int) -> list[JsonObject]:
-    """The events of all runs in order, each once: a run's log may tell of its activity too."""
-    by_sequence: dict[int, JsonObject] = {}
+    """The logs of all runs in one: a run's log may tell of its activity too, which is told once;
+    text stands behind the event that it came after."""
+    told: dict[tuple[int, int, int], JsonObject] = {}
     for run in activity.runs:
-        for event in session.client.all_events(run.run_id, after=after):
-            by_sequence[parse_event(event).sequence] = event
-    return [by_sequence[sequence] for sequence in sorted(by_sequence)]
+        entries = _behind(after, session.client.all_events(run.run_id, after=after))
+        for place, entry in enumerate(entries, 1):
+            event = parse_event(entry)
+            is_event = event.sequence is not None
+            key = (event.after_event, 0, 0) if is_event else (event.after_event, run.attempt, place)
+            told[key] = entry
+    return [told[key] for key in sorted(told)]
+
+
+def _behind(after: int, entries: Iterable[JsonObject]) -> list[JsonObject]:
+    """Without the text that came before the event `after`, which the API gives nonetheless."""
+    return [entry for entry in entries if parse_event(entry).after_event >= after]

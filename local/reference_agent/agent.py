@@ -6,6 +6,7 @@ Agent API, and needs `requests` and `standardwebhooks`. A test tool: it binds to
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -57,9 +58,11 @@ class ReferenceAgent:
         return self.answers_with
 
     def work(self, dispatch: dict[str, Any]) -> None:
-        """One run: read what is to be done, do it, deliver it."""
+        """One run: read what is to be done, do it, show the text as it is made, deliver it."""
         context = self.call(dispatch, "GET", dispatch["contextUrl"])
+        self.use_tool(dispatch, context["prompt"])
         result = self.result_for(context)
+        self.stream(dispatch, result.get("text", ""))
         self.call(dispatch, "POST", dispatch["callbackUrl"], result)
 
     def result_for(self, context: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +73,27 @@ class ReferenceAgent:
         text = f"Done: {prompt.splitlines()[0]}"
         usage = {"inputTokens": len(prompt.split()), "outputTokens": len(text.split())}
         return {"status": "success", "text": text, "usage": usage, "durationMs": 1}
+
+    def stream(self, dispatch: dict[str, Any], text: str) -> None:
+        """Word by word; the numbers say in which order."""
+        for number, word in enumerate(re.findall(r"\S+\s*", text), 1):
+            delta = {"delta": word, "sequenceNum": number}
+            self.call(dispatch, "POST", self.run_url(dispatch, "stream"), delta)
+
+    def use_tool(self, dispatch: dict[str, Any], prompt: str) -> None:
+        """A real agent reports each tool that its model called, without any credential."""
+        report = {
+            "toolName": "dictionary",
+            "method": "countWords",
+            "input": {"text": prompt},
+            "output": {"words": len(prompt.split())},
+            "status": "success",
+            "durationMs": 1,
+        }
+        self.call(dispatch, "POST", self.run_url(dispatch, "tool-call"), report)
+
+    def run_url(self, dispatch: dict[str, Any], what: str) -> str:
+        return str(dispatch["contextUrl"]).removesuffix("context") + what
 
     def call(
         self, dispatch: dict[str, Any], method: str, url: str, body: object = None

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from threading import Lock
 
 from agentruns.agent_errors import AgentKeyNotFound, SkillNotFound
 from agentruns.agent_records import AgentKey, AgentSession, Skill, SkillSummary
+from agentruns.agent_reports import ToolCall
+from agentruns.agent_stores import Stretch
+from agentruns.deltas import Delta
+from agentruns.errors import StoreConflict
+from agentruns.model import Run
+from tests.fakes.stores import InMemoryActivityStore
 
 
 class InMemoryAgentKeyStore:
@@ -64,3 +72,44 @@ class InMemorySessionStore:
 
     def latest(self, tenant: str, role: str) -> AgentSession | None:
         return self._latest.get((tenant, role))
+
+
+class InMemoryDeltaStore:
+    def __init__(self) -> None:
+        self._deltas: dict[tuple[str, str, int], Delta] = {}
+        self._lock = Lock()
+
+    def put(self, delta: Delta) -> None:
+        with self._lock:
+            key = (delta.tenant, delta.run_id, delta.number)
+            if key in self._deltas:
+                raise StoreConflict(f"delta {delta.number} is there")
+            self._deltas[key] = delta
+
+    def find(self, run: Run, number: int) -> Delta | None:
+        return self._deltas.get((run.tenant, run.run_id, number))
+
+    def list(self, run: Run, first: int, last: int, limit: int) -> Stretch[Delta]:
+        found = [self.find(run, number) for number in range(first, last + 1)]
+        there = tuple(delta for delta in found if delta is not None)
+        return Stretch(items=there[:limit], has_more=len(there) >= limit)
+
+
+class InMemoryToolCallStore:
+    """What the activities' store was given together with their events."""
+
+    def __init__(self, activities: InMemoryActivityStore) -> None:
+        self._calls = activities.tool_calls
+
+    def find_by_key(self, run: Run, key_sha256: str) -> ToolCall | None:
+        own = [call for call in self._of(run) if call.key_sha256 == key_sha256]
+        return own[0] if own else None
+
+    def list(self, run: Run, after: int, limit: int) -> Stretch[ToolCall]:
+        own = tuple(call for call in self._of(run) if call.number > after)
+        return Stretch(items=own[:limit], has_more=len(own) >= limit)
+
+    def _of(self, run: Run) -> Sequence[ToolCall]:
+        return [
+            call for call in self._calls if (call.tenant, call.run_id) == (run.tenant, run.run_id)
+        ]

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
+from agentruns.agent_reports import ToolCall
 from agentruns.durations import StoredDurations
 from agentruns.errors import (
     ActivityNotFound,
@@ -67,6 +68,7 @@ class InMemoryActivityStore:
         self._queues: dict[tuple[str, str], list[Activity]] = {}
         self._slots: dict[tuple[str, str], dict[int, str]] = {}
         self._lock = RLock()
+        self.tool_calls: list[ToolCall] = []
 
     def create(
         self,
@@ -131,6 +133,8 @@ class InMemoryActivityStore:
             stored = tuple(_stored_run(run) for run in change.runs)
             if change.admission_before is not None:
                 self._move(activity, change.admission_before)
+            if change.tool_call is not None:
+                self.tool_calls.append(_stored_call(change.tool_call))
             entry.events += _numbered(activity, change.events)
             entry.activity = replace(
                 activity,
@@ -263,6 +267,10 @@ def _require_row_size(run: Run) -> None:
         message = "Item size has exceeded the maximum allowed size"
         error: Any = {"Error": {"Code": "ValidationException", "Message": message}}
         raise ClientError(error, "TransactWriteItems")
+
+
+def _stored_call(call: ToolCall) -> ToolCall:
+    return replace(call, input=_as_json(call.input), output=_as_json(call.output))
 
 
 def _numbered(activity: Activity, events: Sequence[NewEvent]) -> list[Event]:

@@ -13,6 +13,7 @@ from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_results import AgentRuns, DeliverResult
+from agentruns.agent_streams import ReceiveDelta, ReportToolCall
 from agentruns.agent_tasks import BriefAgent, DispatchAgent, nobody_to_ask
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
@@ -45,8 +46,10 @@ from agentruns.task_tokens import TaskTokens
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
 from tests.fakes.agent_stores import (
     InMemoryAgentKeyStore,
+    InMemoryDeltaStore,
     InMemorySessionStore,
     InMemorySkillStore,
+    InMemoryToolCallStore,
 )
 from tests.fakes.agents import FakeAgentCaller
 from tests.fakes.budgets import InMemoryBudgetStore
@@ -117,6 +120,8 @@ class World:
         self.clock = FakeClock()
         self.outputs = InMemoryOutputStore()
         self.store = InMemoryActivityStore(wrap("outputs", self.outputs))
+        self.deltas = InMemoryDeltaStore()
+        self.tool_calls = InMemoryToolCallStore(self.store)
         self.agents = InMemoryAgentStore()
         self.connections = InMemoryConnectionStore()
         self.schedules = InMemoryScheduleStore()
@@ -243,6 +248,12 @@ class World:
         self.agent_runs = AgentRuns(**clocked)
         self.deliver_result = DeliverResult(
             runs=self.agent_runs, executions=executions, clock=self.clock, policy=self.policy
+        )
+        self.receive_delta = ReceiveDelta(
+            runs=self.agent_runs, deltas=wrap("deltas", self.deltas), clock=self.clock
+        )
+        self.report_tool_call = ReportToolCall(
+            runs=self.agent_runs, tool_calls=wrap("tool_calls", self.tool_calls), clock=self.clock
         )
         look_at_workflow_run = LookAtWorkflowRun(**leap)
         looking = {name: calling[name] for name in ("connections", "tokens", "leena", "clock")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,3 +97,57 @@ def test_the_history_holds_no_token_and_no_prompt(deployment: Deployment, agent:
     events = str(deployment.execution(deployment.execution_arn(record.activity.activity_id)).events)
     assert "CANARY-prompt" not in events
     assert agent.dispatches[0]["taskToken"] not in events
+
+
+def test_shuffled_text_with_a_loss_comes_out_in_order(
+    deployment: Deployment, agent: ReferenceAgent, monkeypatch: pytest.MonkeyPatch
+):
+    """50 pieces in any order, one lost and one twice; then the result."""
+    lost, numbers = 23, list(range(1, 51))
+    random.Random(7).shuffle(numbers)
+
+    def stream(dispatch: dict[str, Any], text: str) -> None:
+        url = agent.run_url(dispatch, "stream")
+        for number in [*numbers, 1]:
+            if number != lost:
+                body = {"delta": f"{number} ", "sequenceNum": number}
+                agent.call(dispatch, "POST", url, body)
+
+    monkeypatch.setattr(agent, "stream", stream)
+    put_agent(deployment, agent, "writer_streams")
+    activity_id = start(deployment, "writer_streams", "Write about VPN")
+    run = deployment.wait_for_end(activity_id).current_run
+    path = f"/v1/runs/{run.run_id}"
+    headers = {"Accept": "text/event-stream"}
+
+    told = deployment.request("GET", f"{path}/events", headers=headers).text
+
+    entries = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("data: ")]
+    text = [entry for entry in entries if entry["type"].startswith("Text")]
+    expected: list[Any] = [[number, f"{number} "] for number in range(1, 51)]
+    expected[lost - 1] = [lost, lost]
+    assert [list(entry["detail"].values()) for entry in text] == expected
+    types = [entry["type"] for entry in entries]
+    first = types.index("TextDelta")
+    assert types.index("ToolCalled") < first
+    assert types[first + 50] == "RunCompleted"
+    seen = [line[4:] for line in told.splitlines() if line.startswith("id: ")]
+    headers["Last-Event-ID"] = seen[first + 10]
+    rest = deployment.request("GET", f"{path}/events", headers=headers).text
+    assert rest.count("\ndata: ") == len(entries) - first - 11
+
+    (call,) = deployment.call("GET", f"{path}/tool-calls")["items"]
+    assert (call["tool_name"], call["output"]) == ("dictionary", {"words": 3})
+    shown = deployment.call("GET", path)
+    assert (shown["tool_calls"], shown["cost_usd"]) == (1, 0.0)
+    assert shown["usage"] == {"input_tokens": 3, "output_tokens": 4}
+
+
+def test_the_command_line_shows_the_text(deployment: Deployment, agent: ReferenceAgent):
+    put_agent(deployment, agent, "writer_shown")
+
+    watched = deployment.agentruns("start", "writer_shown", "-m", "Write about VPN", "--watch")
+
+    assert watched.exit_code == 0, watched.stderr
+    assert "Done: Write about VPN\n" in watched.stdout
+    assert "[tool dictionary.countWords success, 1 ms]" in watched.stdout

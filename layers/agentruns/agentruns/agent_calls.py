@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from agentruns import lifecycle
-from agentruns.agent_reports import AgentReport
+from agentruns.agent_reports import AgentReport, ToolCall
+from agentruns.ids import tool_call_id_for
 from agentruns.model import (
     ActivityRecord,
     Change,
@@ -22,7 +23,10 @@ from agentruns.model import (
     Run,
 )
 from agentruns.statuses import RunStatus
-from agentruns.transitions import new_event, resumed, run_in_status, unblocked
+from agentruns.transitions import new_event, resumed, run_in_status, touched, unblocked
+
+NANOS = 1_000_000_000
+"""Costs are kept in billionths of a dollar: sums of them are exact."""
 
 _MAY_HAVE_STARTED = frozenset({RunStatus.DISPATCHING, RunStatus.START_UNKNOWN})
 
@@ -75,6 +79,26 @@ def delivered(record: ActivityRecord, run: Run, result: AgentResult, now: dateti
         output=result.output,
     )
     return ended if begun is None else replace(ended, events=begun.events + ended.events)
+
+
+def tool_called(record: ActivityRecord, run: Run, call: ToolCall) -> Change:
+    """A tool call, counted and told: never what went in or came out."""
+    run = replace(
+        run,
+        tool_calls=call.number,
+        tool_cost_nanousd=run.tool_cost_nanousd + call.cost_nanousd,
+    )
+    detail = {
+        "tool_call_id": tool_call_id_for(call.run_id, call.number),
+        "tool_name": call.tool_name,
+        "method": call.method,
+        "status": call.status.value,
+        "duration_ms": call.duration_ms,
+        "cost_usd": call.cost_nanousd / NANOS,
+    }
+    event = new_event(EventType.TOOL_CALLED, run, call.called_at, detail)
+    activity = touched(record.activity, call.called_at)
+    return Change(activity=activity, runs=(run,), events=(event,), tool_call=call)
 
 
 def has_result(run: Run) -> bool:

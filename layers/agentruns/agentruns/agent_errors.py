@@ -1,4 +1,4 @@
-"""Errors about agents: their keys and skills, the calls of their runs. `errors` draws the tree."""
+"""Errors about agents: their keys, skills and text, their runs' calls. `errors` draws the tree."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ class AgentKeyNotFound(NotFound):
 class SkillNotFound(NotFound):
     code = "skill_not_found"
     noun = "skill"
+
+
+class DeltaAlreadyReceived(Conflict):
+    """A number has one text."""
+
+    code = "delta_already_received"
+
+    def __init__(self, run_id: str, number: int) -> None:
+        super().__init__(
+            f"run {run_id!r} has another text under sequenceNum {number}; give each its own number"
+        )
+        self.run_id = run_id
+        self.number = number
 
 
 class SkillInUse(Conflict):

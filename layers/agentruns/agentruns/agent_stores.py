@@ -1,4 +1,4 @@
-"""What the use cases ask of the stores of agents' keys, skills and sessions.
+"""What the use cases ask of the stores of agents' keys, skills, sessions, text and tool calls.
 
 As `ports`: shapes and errors stand here once; each has two implementations, the real one and a
 fake. Not a place for logic.
@@ -6,10 +6,24 @@ fake. Not a place for logic.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from agentruns.agent_records import AgentKey, AgentSession, Skill, SkillSummary
+from agentruns.agent_reports import ToolCall
+from agentruns.deltas import Delta
+from agentruns.model import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch(Generic[T]):
+    """Part of a range, in order. `has_more`: there may be more of it behind the last item."""
+
+    items: tuple[T, ...]
+    has_more: bool
 
 
 class AgentKeyStore(Protocol):
@@ -50,3 +64,28 @@ class SessionStore(Protocol):
 
     def latest(self, tenant: str, role: str) -> AgentSession | None:
         """The one that was stored last. Strongly consistent."""
+
+
+class DeltaStore(Protocol):
+    """The text that agents stream, a row for each delta; it lives 90 days."""
+
+    def put(self, delta: Delta) -> None:
+        """StoreConflict where the run has one of that number."""
+
+    def find(self, run: Run, number: int) -> Delta | None:
+        """Strongly consistent."""
+
+    def list(self, run: Run, first: int, last: int, limit: int) -> Stretch[Delta]:
+        """By number, from `first` to `last`, both included; a megabyte or so at a time. Strongly
+        consistent."""
+
+
+class ToolCallStore(Protocol):
+    """The tool calls that were stored together with their event (`ActivityStore.apply`)."""
+
+    def find_by_key(self, run: Run, key_sha256: str) -> ToolCall | None:
+        """Strongly consistent."""
+
+    def list(self, run: Run, after: int, limit: int) -> Stretch[ToolCall]:
+        """Those with a number above `after`, ascending; a megabyte or so at a time. Strongly
+        consistent."""

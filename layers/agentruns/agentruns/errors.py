@@ -45,6 +45,7 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ResultAlreadyReceived  a run has one result, or ended without one
         │   ├── RunNotDispatched       the agent has not been asked to do it
         │   ├── SkillInUse             an agent is still assigned it
+        │   ├── DeltaAlreadyReceived   another text under the same number
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
         ├── HookRefused                no call of a webhook that we believe; never says why
@@ -61,8 +62,8 @@ The branches say what the caller does next; the leaves name the fact.
         ├── SettingsMissing            environment variables are not set
         └── SecretMalformed            a stored secret does not have its shape
 
-The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys and skills in
-`agent_errors`. `StoreConflict` is the one signal between a
+The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys, skills and
+text in `agent_errors`. `StoreConflict` is the one signal between a
 store and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a
 class name as the error's name, so names are stable.
 """

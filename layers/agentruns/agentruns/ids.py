@@ -36,6 +36,11 @@ def run_id_for(activity_id: str, attempt: int) -> str:
     return f"run_{activity_id.removeprefix('act_')}_{attempt}"
 
 
+def tool_call_id_for(run_id: str, number: int) -> str:
+    """The id of a run's `number`-th tool call (from 1)."""
+    return f"call_{run_id.removeprefix('run_')}_{number}"
+
+
 def activity_id_of(run_id: str) -> str:
     """The activity a run belongs to. RunNotFound where it is no run id at all."""
     match = _RUN_ID.match(run_id)

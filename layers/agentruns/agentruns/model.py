@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from agentruns.agent_reports import AgentReport
+from agentruns.agent_reports import AgentReport, ToolCall
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
 from agentruns.outputs import Output, OutputRef
@@ -104,6 +104,7 @@ class EventType(StrEnum):
     ACTIVITY_FAILED = "ActivityFailed"
     ACTIVITY_CANCELLED = "ActivityCancelled"
     ACTIVITY_REDRIVEN = "ActivityRedriven"
+    TOOL_CALLED = "ToolCalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,18 +159,16 @@ class Run:
     initiated_at: datetime | None = None
     completed_at: datetime | None = None
     row_count: int | None = None  # of a bulk run
-    # Since when the status is what it is: a pause's age sets its cadence.
-    status_since: datetime | None = None
+    status_since: datetime | None = None  # a pause's age sets its cadence
     polls: int = 0
     failed_checks: int = 0
     last_checked_at: datetime | None = None
     next_check_at: datetime | None = None
     is_swept_next: bool = False
     last_problem: Problem | None = None
-    # The parked execution, and when the sweeper has to look.
+    # The parked execution, when the sweeper has to look, and what it needs to spare this row.
     callback_token: str | None = None
     due_at: datetime | None = None
-    # What the sweeper needs to look at it without reading this row.
     watch: Watch | None = None
     # The end.
     ended_at: datetime | None = None
@@ -177,6 +176,8 @@ class Run:
     output: Any = None
     output_ref: OutputRef | None = None  # of one that is too large for the row
     report: AgentReport | None = None
+    tool_calls: int = 0
+    tool_cost_nanousd: int = 0
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -213,8 +214,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityInput:
-    """What the agent is told. Kept apart from the activity, since it can be large; the CSV's URL,
-    of a bulk run, since it may be signed."""
+    """What the agent is told: it can be large, and the URL of a bulk run's CSV may be signed."""
 
     message: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -245,8 +245,7 @@ class Activity:
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
     is_bulk: bool = False  # its runs are bulk runs, over the rows of a CSV
-    # What the agent's runs took before this one was started: its polls are planned by it.
-    durations: DurationHistory = NO_HISTORY
+    durations: DurationHistory = NO_HISTORY  # of earlier runs: its polls are planned by it
     execution_arn: str | None = None
     # Its slot of the connection, from its admission on; one attempt after the other keeps it.
     admission: Admission = Admission.UNLIMITED
@@ -315,6 +314,7 @@ class Change:
     events: tuple[NewEvent, ...] = ()
     admission_before: Admission | None = None
     outputs: tuple[Output, ...] = ()
+    tool_call: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

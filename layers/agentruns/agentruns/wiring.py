@@ -214,6 +214,8 @@ def operator_api() -> LambdaApp:
             agents=parts.stores().agents,
             agent_keys=parts.stores().agent_keys,
             skills=parts.stores().skills,
+            deltas=parts.stores().deltas,
+            tool_calls=parts.stores().tool_calls,
             connections=parts.stores().connections,
             schedules=parts.stores().schedules,
             operator_keys=parts.stores().operator_keys,
@@ -257,6 +259,7 @@ def agent_api() -> LambdaApp:
         ReadContext,
         RenewToken,
     )
+    from agentruns.agent_streams import ReceiveDelta, ReportToolCall
     from agentruns.api.agent_app import build_agent_app
     from agentruns.api.agent_services import AgentServices
     from agentruns.sessions import StoreSession
@@ -287,6 +290,10 @@ def agent_api() -> LambdaApp:
             check_agent_health=_check_agent_health(settings),
             probe_agent=_probe_agent(settings),
             clock=parts.now,
+            receive_delta=ReceiveDelta(runs=runs, deltas=parts.stores().deltas, clock=parts.now),
+            report_tool_call=ReportToolCall(
+                runs=runs, tool_calls=parts.stores().tool_calls, clock=parts.now
+            ),
         )
     )
 

@@ -58,6 +58,8 @@ class AgentApi:
                     sleep=self.sleep,
                 ),
                 clock=world.clock,
+                receive_delta=world.receive_delta,
+                report_tool_call=world.report_tool_call,
             )
         )
 
@@ -96,14 +98,17 @@ class AgentApi:
         token: str | None = "",
         key: str | None = None,
         raw: str = "",
+        **more: str,
     ) -> Answer:
-        """`token`: None sends none, empty sends the last dispatch's. A `key` is sent instead."""
+        """`token`: None sends none, empty sends the last dispatch's. A `key` is sent instead.
+        `more` are further headers."""
         if token == "" and key is None:
             token = self.world.agent.sent[-1].task_token
         text = raw or (None if body is None else json.dumps(body))
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         headers |= {} if key is None else {"Authorization": f"ApiKey {key}"}
         headers |= {} if text is None else {"content-type": "application/json"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         answer = self.app(proxy_event(method, path, body=text, headers=headers), None)
         assert answer["headers"]["X-Request-Id"] == REQUEST_ID
         assert answer["headers"]["Cache-Control"] == "no-store"

@@ -32,7 +32,12 @@ from tests.fakes import (
     InMemoryScheduleStore,
     InMemorySecretStore,
 )
-from tests.fakes.agent_stores import InMemoryAgentKeyStore, InMemorySkillStore
+from tests.fakes.agent_stores import (
+    InMemoryAgentKeyStore,
+    InMemoryDeltaStore,
+    InMemorySkillStore,
+    InMemoryToolCallStore,
+)
 from tests.fakes.agents import FakeAgentCaller
 from tests.fakes.gates import InMemoryGateStore
 from tests.fakes.look_marks import InMemoryLookMarkStore
@@ -85,6 +90,7 @@ class Api:
     agents: InMemoryAgentStore = field(default_factory=InMemoryAgentStore)
     agent_keys: InMemoryAgentKeyStore = field(default_factory=InMemoryAgentKeyStore)
     skills: InMemorySkillStore = field(default_factory=InMemorySkillStore)
+    deltas: InMemoryDeltaStore = field(default_factory=InMemoryDeltaStore)
     connections: InMemoryConnectionStore = field(default_factory=InMemoryConnectionStore)
     schedules: InMemoryScheduleStore = field(default_factory=InMemoryScheduleStore)
     operator_keys: InMemoryOperatorKeyStore = field(default_factory=InMemoryOperatorKeyStore)
@@ -116,6 +122,8 @@ class Api:
             agents=self.agents,
             agent_keys=self.agent_keys,
             skills=self.skills,
+            deltas=self.deltas,
+            tool_calls=InMemoryToolCallStore(self.activities),
             connections=self.connections,
             schedules=self.schedules,
             operator_keys=self.operator_keys,

@@ -114,6 +114,7 @@ ROUTES = [
     ("GET", "/v1/runs/{run_id}", None, "read"),
     ("GET", "/v1/runs/{run_id}/output", None, "read"),
     ("GET", "/v1/runs/{run_id}/events", None, "read"),
+    ("GET", "/v1/runs/{run_id}/tool-calls", None, "read"),
     ("POST", "/v1/runs/{run_id}/resolve", {"not_started": True}, "operate"),
     ("PUT", "/v1/schedules/nightly", {"activity": ACTIVITY}, "admin"),
     ("GET", "/v1/schedules", None, "read"),

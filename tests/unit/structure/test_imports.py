@@ -18,6 +18,7 @@ from tests.unit.structure.project import (
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
     *("agent_errors", "agent_ports", "agent_records", "agent_reports", "agent_stores", "budget"),
+    *("deltas", "log_positions"),
     *("bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
     *("outputs", "polling", "ports", "providers", "refusals", "secret", "statuses", "steps"),
     *("watching",),
@@ -98,6 +99,7 @@ def test_use_cases_know_no_technology():
         "agent_calls",
         "agent_credentials",
         "agent_results",
+        "agent_streams",
         "agent_tasks",
         "agent_health",
         "agent_keys",
@@ -132,6 +134,7 @@ def test_use_cases_know_no_technology():
         "resolving",
         "run_outputs",
         "routing",
+        "run_log",
         "runs",
         "schedules",
         "sessions",

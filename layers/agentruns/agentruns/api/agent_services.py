@@ -11,6 +11,7 @@ from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import AgentKeyring
 from agentruns.agent_results import AgentOfRun, AgentRuns, DeliverResult, ReadContext, RenewToken
 from agentruns.agent_stores import SessionStore
+from agentruns.agent_streams import ReceiveDelta, ReportToolCall
 from agentruns.ports import Clock
 from agentruns.probing import ProbeAgent
 from agentruns.sessions import StoreSession
@@ -35,3 +36,5 @@ class AgentServices:
     check_agent_health: CheckAgentHealth
     probe_agent: ProbeAgent
     clock: Clock
+    receive_delta: ReceiveDelta
+    report_tool_call: ReportToolCall

@@ -64,6 +64,7 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     agent_errors.ResultAlreadyReceived: HTTPStatus.CONFLICT,
     agent_errors.RunNotDispatched: HTTPStatus.CONFLICT,
     agent_errors.SkillInUse: HTTPStatus.CONFLICT,
+    agent_errors.DeltaAlreadyReceived: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.HookRefused: HTTPStatus.NOT_FOUND,

@@ -14,7 +14,7 @@ from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
 from agentruns.agent_ports import AgentCaller
-from agentruns.agent_stores import AgentKeyStore, SkillStore
+from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
@@ -44,6 +44,7 @@ from agentruns.ports import (
 from agentruns.probing import ProbeAgent
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
+from agentruns.run_log import ReadRunLog
 from agentruns.schedules import StoreSchedule
 from agentruns.skills import DeleteSkill, StoreSkill
 
@@ -83,6 +84,8 @@ class ApiServices:
     redrive_activities: RedriveActivities
     activities: ActivityStore
     outputs: Callable[[], OutputStore]
+    read_run_log: ReadRunLog
+    tool_calls: ToolCallStore
     count_looks: CountLooks
 
 
@@ -92,6 +95,8 @@ def services_over(
     agents: AgentStore,
     agent_keys: AgentKeyStore,
     skills: SkillStore,
+    deltas: DeltaStore,
+    tool_calls: ToolCallStore,
     connections: ConnectionStore,
     schedules: ScheduleStore,
     operator_keys: OperatorKeyStore,
@@ -223,5 +228,7 @@ def services_over(
         ),
         activities=activities,
         outputs=outputs,
+        read_run_log=ReadRunLog(activities=activities, deltas=deltas, clock=clock),
+        tool_calls=tool_calls,
         count_looks=count_looks,
     )

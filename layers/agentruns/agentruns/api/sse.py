@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentruns.api.schemas.runs import EventAnswer
+from agentruns.api.schemas.run_log import EventAnswer
 
 EVENT_STREAM = "text/event-stream"
 RETRY_MILLISECONDS = 2000
@@ -20,10 +20,10 @@ def accepts_event_stream(accept: str) -> bool:
 
 
 def render(events: Iterable[EventAnswer]) -> str:
-    """`id` is the sequence number. The JSON of `data` has no line break, whatever is in it."""
+    """`id` is the position behind the entry. The JSON of `data` has no line break, ever."""
     blocks = [f"retry: {RETRY_MILLISECONDS}\n\n"]
     blocks += [
-        f"id: {event.sequence}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+        f"id: {event.cursor}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
         for event in events
     ]
     return "".join(blocks)

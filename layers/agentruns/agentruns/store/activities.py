@@ -46,6 +46,7 @@ from agentruns.store.items import (
 )
 from agentruns.store.slots import enter_queue, move, read_slots
 from agentruns.store.table import ABSENT, Condition, Delete, DynamoDbTable, Put, at_version
+from agentruns.store.tool_calls import tool_call_writes
 from agentruns.store.values import Row, read_time, to_item, write_time
 from agentruns.store.watches import read_watch
 
@@ -219,6 +220,8 @@ def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
         ),
         *(Put(row=event_row(event), condition=ABSENT) for event in _number(before, change.events)),
     ]
+    if change.tool_call is not None:
+        writes += tool_call_writes(change.tool_call)
     if change.admission_before is not None:
         writes += move(after.activity, change.admission_before)
     return writes

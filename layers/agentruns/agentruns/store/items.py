@@ -179,6 +179,8 @@ def run_row(run: Run) -> Row:
         "output": None if run.output is None else write_json(run.output),
         "output_ref": _write_output_ref(run.output_ref),
         "report": _write_report(run.report),
+        "tool_calls": run.tool_calls or None,
+        "tool_cost_nanousd": run.tool_cost_nanousd or None,
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
 
@@ -220,6 +222,8 @@ def read_run(row: Row) -> Run:
         output=None if output is None else read_json(output),
         output_ref=_read_output_ref(row.get("output_ref")),
         report=_read_report(row.get("report")),
+        tool_calls=row.get("tool_calls", 0),
+        tool_cost_nanousd=row.get("tool_cost_nanousd", 0),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
 

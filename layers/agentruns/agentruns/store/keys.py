@@ -5,6 +5,12 @@
                                      INPUT            its message and context, written once
                                      RUN#<attempt>    a run; index `due` while it has a due_at
                                      EVT#<sequence>   an event; the table's stream publishes it
+                                     CALL#<attempt>#<number>
+                                                      a tool call of a run, in full
+                                     CALLKEY#<attempt>#<sha256 of key>
+                                                      which one has the key; TTL
+                                     DELTA#<attempt>#<number>
+                                                      a piece of a run's text; TTL
     T#<tenant>#CONNECTIONS           <name>           a connection, without credentials
     T#<tenant>#AGENTS                <role>           an agent
     T#<tenant>#SCHEDULES             <name>           what a schedule opens
@@ -24,7 +30,8 @@
     LOOKS                            <tenant>#<connection>
                                                       until when parked runs are looked at; TTL
 
-Reading an activity is one query from META to RUN#~, which leaves out INPUT and EVT#.
+Reading an activity is one query from META to RUN#~, which leaves out all of those that come before
+META: INPUT, EVT#, CALL#, DELTA#.
 """
 
 from __future__ import annotations
@@ -60,6 +67,18 @@ def run_sort_key(attempt: int) -> str:
 
 def event_sort_key(sequence: int) -> str:
     return f"{EVENT_PREFIX}{sequence:010d}"
+
+
+def tool_call_sort_key(attempt: int, number: int) -> str:
+    return f"CALL#{attempt:04d}#{number:08d}"
+
+
+def tool_call_key_sort_key(attempt: int, key_sha256: str) -> str:
+    return f"CALLKEY#{attempt:04d}#{key_sha256}"
+
+
+def delta_sort_key(attempt: int, number: int) -> str:
+    return f"DELTA#{attempt:04d}#{number:05d}"
 
 
 def connections_key(tenant: str) -> str:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
-    from agentruns.agent_stores import AgentKeyStore, SessionStore, SkillStore
+    from agentruns.agent_stores import (
+        AgentKeyStore,
+        DeltaStore,
+        SessionStore,
+        SkillStore,
+        ToolCallStore,
+    )
     from agentruns.outputs import OutputStore
     from agentruns.ports import (
         ActivityStore,
@@ -82,6 +88,18 @@ class DynamoDbStores:
         from agentruns.store.sessions import DynamoDbSessionStore
 
         return DynamoDbSessionStore(self._table)
+
+    @cached_property
+    def deltas(self) -> DeltaStore:
+        from agentruns.store.deltas import DynamoDbDeltaStore
+
+        return DynamoDbDeltaStore(self._table)
+
+    @cached_property
+    def tool_calls(self) -> ToolCallStore:
+        from agentruns.store.tool_calls import DynamoDbToolCallStore
+
+        return DynamoDbToolCallStore(self._table)
 
     @cached_property
     def durations(self) -> DurationStore:

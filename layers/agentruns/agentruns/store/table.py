@@ -210,6 +210,17 @@ class DynamoDbTable:
         )
         return _take((row for rows, _ in pages for row in rows), limit)
 
+    def read_stretch(self, pk: str, first: str, last: str, limit: int) -> tuple[list[Row], bool]:
+        """As `read_range`, but one page of it: at most a megabyte; and whether more may follow."""
+        pages = self.query_pages(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=to_item({":pk": pk, ":first": first, ":last": last}),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        rows, last_key = next(pages)
+        return rows, last_key is not None
+
     def read_all(self, pk: str) -> list[Row]:
         """Every row of a partition, by sort key; strongly consistent."""
         pages = self.query_pages(

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from agentruns.api.access import tenant_of
-from agentruns.api.routes.parameters import new_router
+from agentruns.api.routes.parameters import IdempotencyKey, new_router
 from agentruns.api.schemas.activities import (
     AcceptedAnswer,
     ActivitiesAnswer,
@@ -29,17 +29,6 @@ from agentruns.ports import ActivityFilter
 from agentruns.statuses import ActivityStatus
 
 _TAGS = ["activities"]
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]*$",
-        description="Visible ASCII. Repeats with the same key give the same answer for 24 hours.",
-    ),
-]
 
 
 def activity_routes(services: ApiServices) -> Router:

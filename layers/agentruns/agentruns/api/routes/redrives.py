@@ -8,8 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from agentruns.api.access import tenant_of
-from agentruns.api.routes.activities import IdempotencyKey
-from agentruns.api.routes.parameters import new_router
+from agentruns.api.routes.parameters import IdempotencyKey, new_router
 from agentruns.api.schemas.redrives import (
     BulkRedriveBody,
     BulkRedrivenAnswer,

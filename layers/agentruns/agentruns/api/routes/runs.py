@@ -12,26 +12,20 @@ from agentruns.api import sse
 from agentruns.api.access import tenant_of
 from agentruns.api.outputs import OutputConditions, answer_output
 from agentruns.api.routes.parameters import new_router
-from agentruns.api.schemas.runs import (
-    EventAnswer,
-    EventsAnswer,
-    ResolveBody,
-    ResolvedAnswer,
-    RunAnswer,
-)
+from agentruns.api.schemas.run_log import EventAnswer, EventsAnswer, ToolCallsAnswer
+from agentruns.api.schemas.runs import ResolveBody, ResolvedAnswer, RunAnswer
 from agentruns.api.services import ApiServices
-from agentruns.errors import ActivityNotFound, RunNotFound
+from agentruns.errors import ActivityNotFound, InvalidRequest, RunNotFound
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Event, Run
+from agentruns.log_positions import LONGEST_TEXT, LogPosition
+from agentruns.model import ActivityRecord
 from agentruns.operator_keys import Scope
-from agentruns.ports import ActivityStore
 from agentruns.run_outputs import find_output
 
 STREAM_EVENTS_LIMIT = 1000
 """Of one text/event-stream answer (a Lambda answer has 6 MB); the client comes back for more."""
 
 _TAGS = ["runs"]
-_LARGEST_SEQUENCE = 2**53
 _SHA256 = "^[0-9a-f]{64}$"
 
 
@@ -45,11 +39,11 @@ def run_routes(services: ApiServices) -> Router:
 
     @router.get(
         "/runs/<run_id>/events",
-        summary="Read a run's events: a JSON page, or all of them as text/event-stream",
+        summary="Read a run's log: a JSON page, or all of it as text/event-stream",
         tags=_TAGS,
         responses={
             200: {
-                "description": "The events after `after` (or `Last-Event-ID`), ascending.",
+                "description": "The log behind `after` (or `Last-Event-ID`), in order.",
                 "content": {
                     "application/json": {"model": EventsAnswer},
                     "text/event-stream": {"schema": {"type": "string"}},
@@ -59,25 +53,36 @@ def run_routes(services: ApiServices) -> Router:
     )
     def list_events(
         run_id: str,
-        after: Annotated[int, Query(ge=0, le=_LARGEST_SEQUENCE)] = 0,
+        after: Annotated[str, Query(max_length=LONGEST_TEXT)] = "0",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         accept: Annotated[str, Header()] = "",
         last_event_id: Annotated[
-            int | None, Header(alias="Last-Event-ID", ge=0, le=_LARGEST_SEQUENCE)
+            str | None, Header(alias="Last-Event-ID", max_length=LONGEST_TEXT)
         ] = None,
     ) -> Response[Any]:
         tenant = tenant_of(router, Scope.READ)
-        run = _read_record(services, tenant, run_id).run(run_id)
-        if sse.accepts_event_stream(accept):
-            start = after if last_event_id is None else last_event_id
-            events, _ = _events_of(services.activities, run, start, STREAM_EVENTS_LIMIT)
-            text = sse.render(EventAnswer.of(event) for event in events)
-            return Response(status_code=200, content_type=sse.EVENT_STREAM, body=text)
-        events, next_after = _events_of(services.activities, run, after, limit)
-        page = EventsAnswer(
-            items=[EventAnswer.of(event) for event in events], next_after=next_after
+        start = _position("after", after)
+        resumed = start if last_event_id is None else _position("Last-Event-Id", last_event_id)
+        as_stream = sse.accepts_event_stream(accept)
+        record = _read_record(services, tenant, run_id)
+        limit = STREAM_EVENTS_LIMIT if as_stream else limit
+        page = services.read_run_log(
+            record, record.run(run_id), resumed if as_stream else start, limit
         )
-        return Response(status_code=200, content_type="application/json", body=page)
+        if as_stream:
+            text = sse.render(EventAnswer.of(entry) for entry in page.entries)
+            return Response(status_code=200, content_type=sse.EVENT_STREAM, body=text)
+        answer = EventsAnswer.of(page)
+        return Response(status_code=200, content_type="application/json", body=answer)
+
+    @router.get("/runs/<run_id>/tool-calls", summary="Read a run's tool calls in full", tags=_TAGS)
+    def list_tool_calls(
+        run_id: str,
+        limit: Annotated[int, Query(ge=1, le=100)] = 25,
+        cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,8}$")] = None,
+    ) -> ToolCallsAnswer:
+        run = _read_record(services, tenant_of(router, Scope.READ), run_id).run(run_id)
+        return ToolCallsAnswer.of(services.tool_calls.list(run, int(cursor or 0), limit))
 
     @router.get(
         "/runs/<run_id>/output",
@@ -134,10 +139,9 @@ def _read_record(services: ApiServices, tenant: str, run_id: str) -> ActivityRec
         raise RunNotFound(run_id) from error
 
 
-def _events_of(
-    activities: ActivityStore, run: Run, after: int, limit: int
-) -> tuple[list[Event], int | None]:
-    """The run's among the activity's next `limit` events, and after which to go on."""
-    events = activities.list_events(run.tenant, run.activity_id, after, limit)
-    own = [event for event in events if event.run_id in (None, run.run_id)]
-    return own, events[-1].sequence if len(events) == limit else None
+def _position(name: str, text: str) -> LogPosition:
+    """InvalidRequest, which names the parameter."""
+    try:
+        return LogPosition.parse(text)
+    except ValueError as error:
+        raise InvalidRequest([(name, str(error))]) from error

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from agentruns.agent_calls import NANOS
 from agentruns.api.schemas.fields import (
     AOP_ID_PATTERN,
     WORKFLOW_RUN_ID_PATTERN,
@@ -15,7 +16,7 @@ from agentruns.api.schemas.fields import (
     ProblemAnswer,
 )
 from agentruns.errors import InvalidRequest
-from agentruns.model import Activity, ActivityRecord, Event, Evidence, Run
+from agentruns.model import Activity, ActivityRecord, Evidence, Run
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, LeapWorkflowAdapter
 from agentruns.resolving import FOUND_FIELDS, Found
 from agentruns.run_outputs import own_ref
@@ -107,6 +108,20 @@ class RunLinksAnswer(Answer):
         )
 
 
+class UsageAnswer(Answer):
+    """What the agent said with its result."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+    @classmethod
+    def of(cls, run: Run) -> UsageAnswer | None:
+        report = run.report
+        if report is None or (report.input_tokens is None and report.output_tokens is None):
+            return None
+        return cls(input_tokens=report.input_tokens, output_tokens=report.output_tokens)
+
+
 class RunAnswer(Answer):
     run_id: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]
     activity_id: str
@@ -135,6 +150,9 @@ class RunAnswer(Answer):
     ]
     output_bytes: Annotated[int | None, Field(description="Its length as `links.output` gives it.")]
     output_sha256: str | None
+    usage: Annotated[UsageAnswer | None, Field(description="Tokens, of an agent of one's own.")]
+    tool_calls: Annotated[int, Field(description="How many the agent reported.")]
+    cost_usd: Annotated[float, Field(description="Of the reported tool calls together.")]
     evidence: list[EvidenceAnswer]
     links: RunLinksAnswer
 
@@ -168,6 +186,9 @@ class RunAnswer(Answer):
             output=run.output,
             output_bytes=ref.size_bytes if ref else None,
             output_sha256=ref.sha256 if ref else None,
+            usage=UsageAnswer.of(run),
+            tool_calls=run.tool_calls,
+            cost_usd=run.tool_cost_nanousd / NANOS,
             evidence=[EvidenceAnswer.of(evidence) for evidence in run.evidence],
             links=RunLinksAnswer.of(run, has_output=ref is not None),
         )
@@ -187,28 +208,3 @@ class ResolvedAnswer(Answer):
             status=record.activity.status,
             run=RunAnswer.of(record.activity, record.current_run),
         )
-
-
-class EventAnswer(Answer):
-    sequence: Annotated[int, Field(description="Gapless per activity, from 1.")]
-    type: Annotated[str, Field(examples=["RunStarted"])]
-    at: Moment
-    run_id: str | None
-    detail: dict[str, Any]
-
-    @classmethod
-    def of(cls, event: Event) -> EventAnswer:
-        return cls(
-            sequence=event.sequence,
-            type=event.type.value,
-            at=event.at,
-            run_id=event.run_id,
-            detail=dict(event.detail),
-        )
-
-
-class EventsAnswer(Answer):
-    """Ascending. A page may be short before the last; go on while there is a `next_after`."""
-
-    items: list[EventAnswer]
-    next_after: int | None
