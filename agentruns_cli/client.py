@@ -26,6 +26,7 @@ from agentruns_cli.errors import (
     UsageFault,
     error_for_status,
 )
+from agentruns_cli.next_steps import where_it_stands, where_to_look
 from agentruns_cli.surroundings import Clock
 from agentruns_cli.target import Target
 from agentruns_cli.views import JsonObject
@@ -143,6 +144,29 @@ class ApiClient:
 
     def redrive_activities(self, body: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("activities", "redrive"), body=body)
+
+    def list_inbox(self, query: Mapping[str, str | int | None]) -> JsonObject:
+        return self._send("GET", _path("inbox"), query=query)
+
+    def decide_approval(self, approval_id: str, decision: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("approvals", approval_id, "decision"), body=decision)
+
+    def resolve_human_task(self, task_id: str, body: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("human-tasks", task_id, "resolve"), body=body)
+
+    def add_comment(self, activity_id: str, body: Mapping[str, Any]) -> JsonObject:
+        return self._send("POST", _path("activities", activity_id, "comments"), body=body)
+
+    def all_comments(self, activity_id: str) -> Iterator[JsonObject]:
+        """The whole thread, oldest first, page by page."""
+        after: str | None = None
+        while True:
+            path = _path("activities", activity_id, "comments")
+            page = self._send("GET", path, query={"after": after, "limit": EVENTS_PER_PAGE})
+            yield from page.get("items", [])
+            after = page.get("next_after")
+            if after is None:
+                return
 
     def resolve_run(self, run_id: str, finding: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("runs", run_id, "resolve"), body=finding)
@@ -277,7 +301,7 @@ class ApiClient:
 
     def _next_step(self, error_class: type[ApiError], path: str) -> str:
         if error_class is NotFound:
-            return _where_to_look(path)
+            return where_to_look(path)
         if error_class is NotAuthorized:
             if self._target.is_embedded:
                 return "The embedded stack was started anew? `agentruns up` writes its current key."
@@ -287,7 +311,7 @@ class ApiClient:
                 return "See `agentruns status`; start the embedded stack with `agentruns up`."
             return f"Try again in a moment; check the address that {self._target.origin} names."
         if error_class is Conflict:
-            return _where_it_stands(path)
+            return where_it_stands(path)
         if error_class is RequestRefused:
             return "Correct what is named above and send it again."
         return ""
@@ -360,22 +384,3 @@ def _problem(response: requests.Response) -> Problem:
             if isinstance(error, dict)
         ),
     )
-
-
-def _where_it_stands(path: str) -> str:
-    _, _, collection, identifier, *_ = (*path.split("/"), "", "", "")
-    if identifier and collection in ("activities", "runs"):
-        return f"See where it stands: agentruns show {identifier}"
-    return "Settle what is named above, then repeat the command."
-
-
-def _where_to_look(path: str) -> str:
-    if path.startswith("/v1/connections/"):
-        return "See `agentruns connection list`; store one with `agentruns connect leena NAME`."
-    if path.startswith("/v1/skills/"):
-        return "See `agentruns skill list`."
-    if path.startswith("/v1/agents/") and "/keys/" in path:
-        return "See `agentruns agent key list ROLE`."
-    if path.startswith("/v1/agents/"):
-        return "See `agentruns agent list`."
-    return "See `agentruns list`; an id of another tenant reads as not found."

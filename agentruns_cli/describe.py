@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from agentruns.model import Admission
+from agentruns.model import Admission, WakeReason
 from agentruns.providers import LEAP_WORKFLOW
 from agentruns.statuses import RunStatus
+from agentruns_cli.describe_waits import wait_advice, wait_lines
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
 from agentruns_cli.screen import one_line, table
 from agentruns_cli.views import Activity, Check, Considered, Event, Fault, Run
 
 _LABEL_WIDTH = 18
-_WORK = ("aop_id", "workflow_id", "type")
+_WORK = ("aop_id", "workflow_id", "url", "user_id", "type")
 """What an adapter runs: the first that it has."""
 _WHERE_TO_LOOK = {
     False: (
@@ -68,6 +69,7 @@ def activity_in_full(
     for run in activity.runs:
         lines += ["", f"run {run.attempt}  {run.run_id}  {run.status}", *_run_fields(run, now)]
         lines += _wrapped((first_pages or {}).get(run.run_id, ""))
+    lines += wait_lines(activity.waits, now)
     lines += ["", "events", *(f"  {line}" for line in event_lines(events))]
     return "\n".join(lines)
 
@@ -134,6 +136,8 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
     run = activity.latest_run
     if run is None or activity.ended_at is not None:
         return ""
+    if asked := "\n".join(wait_advice(activity.waits, command_text)):
+        return asked
     if run.status == RunStatus.START_UNKNOWN:
         place, *found = _WHERE_TO_LOOK[activity.adapter.get("type") == LEAP_WORKFLOW]
         return (
@@ -231,6 +235,9 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
             ("trigger", activity.trigger),
             ("redrive of", activity.redrive_of),
             ("redriven as", activity.redriven_as),
+            ("subtask of", activity.parent_activity_id),
+            ("reassigned from", activity.reassigned_from),
+            ("reassigned as", activity.reassigned_as),
             ("adapter", _adapter_text(activity.adapter)),
             ("message", activity.message),
             ("context", _value(activity.context) if activity.context else None),
@@ -254,6 +261,7 @@ def _run_fields(run: Run, now: datetime) -> list[str]:
         else ""
     )
     fields: list[tuple[str, str | None]] = [
+        ("opened for", _opened_for(run)),
         *run.provider_ids,
         ("started", _moment_and_age(run.started_at, now)),
         ("initiated", _moment_and_age(run.initiated_at, now)),
@@ -290,6 +298,13 @@ def _wrapped(text: str) -> Iterator[str]:
         yield f"    {text[first : first + _WRAPPED_WIDTH]}"
     if text:
         yield "    …"
+
+
+def _opened_for(run: Run) -> str | None:
+    """Nothing of a first run: its activity says it."""
+    if run.wake_reason in (None, WakeReason.NEW_TASK):
+        return None
+    return str(run.wake_reason).replace("_", " ")
 
 
 def _adapter_text(adapter: Mapping[str, Any]) -> str:

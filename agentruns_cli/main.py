@@ -24,9 +24,10 @@ from agentruns_cli.commands.agent_keys import agent_key_app
 from agentruns_cli.commands.agents import agent_app
 from agentruns_cli.commands.connect_leap import connect_leap
 from agentruns_cli.commands.connections import check_connection, connect_app, connection_app
+from agentruns_cli.commands.inbox import approve, comment, list_inbox, reject
 from agentruns_cli.commands.outputs import print_output
 from agentruns_cli.commands.redrive import redrive_activities
-from agentruns_cli.commands.resolve import resolve_run
+from agentruns_cli.commands.resolve import resolve
 from agentruns_cli.commands.skills import skill_app
 from agentruns_cli.commands.stack import show_status, start_stack, stop_stack
 from agentruns_cli.errors import CliError
@@ -118,7 +119,11 @@ app.command("show")(show_activity)
 app.command("output")(print_output)
 app.command("events")(list_events)
 app.command("cancel")(cancel_activity)
-app.command("resolve")(resolve_run)
+app.command("inbox")(list_inbox)
+app.command("approve")(approve)
+app.command("reject")(reject)
+app.command("resolve")(resolve)
+app.command("comment")(comment)
 app.command("redrive")(redrive_activities)
 
 

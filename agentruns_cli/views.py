@@ -39,6 +39,7 @@ class Run:
     run_id: str
     attempt: int
     status: str
+    wake_reason: str | None
     aop_item_id: str | None
     workflow_run_id: str | None
     provider_run_id: str | None
@@ -102,6 +103,10 @@ class Activity:
     redrive_of: str | None
     redriven_as: str | None
     runs: tuple[Run, ...]
+    waits: tuple[Mapping[str, Any], ...]
+    parent_activity_id: str | None
+    reassigned_from: str | None
+    reassigned_as: str | None
 
     @property
     def latest_run(self) -> Run | None:
@@ -173,6 +178,10 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         redrive_of=_text(body.get("redrive_of")),
         redriven_as=_text(body.get("redriven_as")),
         runs=tuple(parse_run(run) for run in _objects(body.get("runs"))),
+        waits=tuple(_objects(body.get("waits"))),
+        parent_activity_id=_text(body.get("parent_activity_id")),
+        reassigned_from=_text(body.get("reassigned_from")),
+        reassigned_as=_text(body.get("reassigned_as")),
     )
 
 
@@ -182,6 +191,7 @@ def parse_run(body: Mapping[str, Any]) -> Run:
         run_id=_text(body.get("run_id")) or "",
         attempt=_number(body.get("attempt")) or 0,
         status=_text(body.get("status")) or "",
+        wake_reason=_text(body.get("wake_reason")),
         aop_item_id=_text(body.get("aop_item_id")),
         workflow_run_id=_text(body.get("workflow_run_id")),
         provider_run_id=_text(body.get("provider_run_id")),

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentruns.errors import StartUnknown
-from agentruns.model import ActivityRecord, Event, EventType, EvidenceSource, Run
+from agentruns.event_types import EventType
+from agentruns.model import ActivityRecord, Event, EvidenceSource, Run
 from agentruns.statuses import ActivityStatus, RunStatus
 
 _RUN_ENDS = {EventType.RUN_COMPLETED, EventType.RUN_FAILED}

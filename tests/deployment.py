@@ -20,7 +20,7 @@ import requests
 from agentruns.errors import StoreConflict
 from agentruns.gating import REMEMBERED_SECONDS
 from agentruns.ids import execution_name
-from agentruns.model import ActivityRecord, Event, Run
+from agentruns.model import ActivityRecord, Change, Event, Run
 from agentruns.store.activities import DynamoDbActivityStore
 from agentruns.store.keys import gate_key
 from agentruns.store.table import DynamoDbTable
@@ -231,6 +231,18 @@ class Deployment:
                 return self.store.save_run(replace(run, due_at=past))
             except StoreConflict:  # a worker was faster
                 continue
+
+    def let_waits_expire(self, activity_id: str) -> None:
+        """The time of what it waits for is up: its rows say so."""
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        while True:
+            record = self.record(activity_id)
+            due = (replace(wait, expires_at=past, due_at=past) for wait in record.waits)
+            try:
+                self.store.apply(Change(activity=record.activity, waits=tuple(due)))
+            except StoreConflict:  # a worker was faster
+                continue
+            return
 
     def open_gates(self, activity_id: str) -> None:
         """What closed the activity's connection is over: its rows say so, and memories follow."""

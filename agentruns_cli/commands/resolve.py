@@ -1,9 +1,11 @@
-"""`resolve`: what a person found out about a start that nobody knows the outcome of."""
+"""`resolve`: what a person found out about an unknown start, or did about a blocker."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
+from agentruns_cli.commands.inbox import print_answered
 from agentruns_cli.errors import NotFound, Problem, UsageFault
 from agentruns_cli.inputs import activity_id_of, parse_duration_option
 from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
@@ -12,11 +14,14 @@ from agentruns_cli.views import JsonObject, parse_activity
 from agentruns_cli.watching import WatchStyle, watch_to_end
 
 
-def resolve_run(
+def resolve(
     context: typer.Context,
     identifier: Annotated[
         str,
-        typer.Argument(metavar="ID", help="A run id, or an activity id for its current run."),
+        typer.Argument(
+            metavar="ID",
+            help="A run id, an activity id for its current run, or a blocker's or task's wait id.",
+        ),
     ],
     item: Annotated[
         str | None,
@@ -35,6 +40,10 @@ def resolve_run(
     not_started: Annotated[
         bool, typer.Option("--not-started", help="Nothing was started: open the next run.")
     ] = False,
+    note: Annotated[
+        str | None,
+        typer.Option("--note", "-n", metavar="TEXT", help="Of a blocker or task: what was done."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show progress until it ends.")
     ] = False,
@@ -45,7 +54,7 @@ def resolve_run(
     as_json: AsJson = False,
     ids_only: IdsOnly = False,
 ) -> None:
-    """Say what became of a run whose start is unknown.
+    """Say what became of a run whose start is unknown, or that a blocker or a task is done.
 
     Look in Leena AI for an item whose context has this run's id as agentruns_run_id, in Leap for a
     run whose webhook URL has it. If it is there, it is followed from now on; if it is not, the run
@@ -55,18 +64,24 @@ def resolve_run(
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --item 69e90f247276b2fa8f2766e0
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --workflow-run rnp_x4Q7mZ2LkVb
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --not-started --watch
+    agentruns resolve wait_01M80GAFZR773JC21ZVMJD41QF_1 --note "The token is renewed"
     """  # noqa: D301  # \b keeps these lines apart in the help
-    body = _finding(item, workflow_run, not_started=not_started)
+    is_task = identifier.startswith("wait_")
+    found = {"aop_item_id": item, "workflow_run_id": workflow_run}
+    body = (_task_body if is_task else _finding)(found, note, not_started)
     if wait_timeout is not None and not watch:
         raise UsageFault("--wait-timeout says how long to wait", "but --watch is not given")
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
     session = open_session(
         context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
     )
-    answer = session.client.resolve_run(_run_id_of(session, identifier), body)
+    if is_task:
+        answer = session.client.resolve_human_task(identifier, body)
+    else:
+        answer = session.client.resolve_run(_run_id_of(session, identifier), body)
     activity_id = str(answer.get("activity_id", ""))
     if not watch:
-        _print_resolved(session, answer)
+        (print_answered if is_task else _print_resolved)(session, answer)
         return
     if ids_only:
         session.screen.data(activity_id)
@@ -81,9 +96,17 @@ def resolve_run(
     )
 
 
-def _finding(item: str | None, workflow_run: str | None, *, not_started: bool) -> JsonObject:
+def _task_body(found: Mapping[str, str | None], note: str | None, not_started: bool) -> JsonObject:
+    """The body of POST /v1/human-tasks/{task_id}/resolve."""
+    if any(found.values()) or not_started:
+        raise UsageFault("--item and its like are about a run", "this is a wait: give --note")
+    return {} if note is None else {"note": note}
+
+
+def _finding(ids: Mapping[str, str | None], note: str | None, not_started: bool) -> JsonObject:
     """The body of POST /v1/runs/{run_id}/resolve."""
-    ids = {"aop_item_id": item, "workflow_run_id": workflow_run}
+    if note is not None:
+        raise UsageFault("--note is about a blocker or a task", "whose id is wait_...")
     found = {name: value for name, value in ids.items() if value is not None}
     if len(found) + not_started != 1:
         raise UsageFault(

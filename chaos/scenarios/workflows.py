@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentruns.model import EventType, EvidenceSource
+from agentruns.event_types import EventType
+from agentruns.model import EvidenceSource
 from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
 from chaos.checker import Books, Findings, check

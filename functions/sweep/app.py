@@ -12,7 +12,7 @@ a tick is done before the next one."""
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Any event to counts: `{due, still_parked, woken, resumed, left_alone, failed,
+    """Any event to counts: `{due, still_parked, woken, resumed, left_alone, tended, failed,
     not_reached}`."""
     telemetry.begin_invocation(context)
     swept = wiring.sweep()(lambda: context.get_remaining_time_in_millis() > LOOK_MILLISECONDS)

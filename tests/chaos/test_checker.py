@@ -4,15 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from agentruns.model import (
-    ActivityRecord,
-    Event,
-    EventType,
-    Evidence,
-    EvidenceSource,
-    Problem,
-    Run,
-)
+from agentruns.event_types import EventType
+from agentruns.model import ActivityRecord, Event, Evidence, EvidenceSource, Problem, Run
 from agentruns.statuses import ActivityStatus, RunStatus
 from chaos.checker import VERDICTS, Books, Findings, Start, check
 from chaos.embedded import DIALECTS

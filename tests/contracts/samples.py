@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from agentruns.durations import DurationHistory
-from agentruns.ids import new_activity_id, run_id_for
+from agentruns.event_types import EventType
+from agentruns.ids import new_activity_id, new_comment_id, run_id_for, wait_id_for
 from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRequest,
     Agent,
-    EventType,
     Idempotency,
     NewEvent,
     OperatorKey,
@@ -25,6 +25,7 @@ from agentruns.polling import Detection
 from agentruns.ports import ActivityStore
 from agentruns.providers import Connection, LeenaAopAdapter, LeenaConnection
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.wait import Comment, CommentType, Wait, WaitKind
 from agentruns.watching import Watch
 from tests.fakes.clock import NOON
 
@@ -81,6 +82,33 @@ def a_watched_run(activity: Activity, **fields: Any) -> Run:
         "watch": watch,
     }
     return a_run(activity, **(values | fields))
+
+
+def a_wait(activity: Activity, **fields: Any) -> Wait:
+    number = fields.pop("number", 1)
+    values: dict[str, Any] = {
+        "tenant": activity.tenant,
+        "activity_id": activity.activity_id,
+        "wait_id": wait_id_for(activity.activity_id, number),
+        "number": number,
+        "kind": WaitKind.REVIEW,
+        "run_id": run_id_for(activity.activity_id, 1),
+        "opened_at": activity.created_at,
+    }
+    return Wait(**(values | fields))
+
+
+def a_comment(activity: Activity, **fields: Any) -> Comment:
+    values: dict[str, Any] = {
+        "tenant": activity.tenant,
+        "activity_id": activity.activity_id,
+        "comment_id": new_comment_id(activity.created_at),
+        "author": "operator:k1",
+        "type": CommentType.COMMENT,
+        "text": "nearly there",
+        "created_at": activity.created_at,
+    }
+    return Comment(**(values | fields))
 
 
 def an_event(activity: Activity, event_type: EventType = EventType.ACTIVITY_OPENED) -> NewEvent:

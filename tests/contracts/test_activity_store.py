@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from agentruns.errors import ActivityNotFound, InvalidRequest, StoreConflict
-from agentruns.model import Activity, ActivityInput, Change, EventType, Idempotency, Page, Problem
+from agentruns.event_types import EventType
+from agentruns.model import Activity, ActivityInput, Change, Idempotency, Page, Problem
 from agentruns.ports import ActivityFilter, ActivityStore, DueRun
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.store import keys

@@ -11,7 +11,8 @@ from botocore.stub import ANY, Stubber
 
 from agentruns.aws.clients import AwsClients
 from agentruns.aws.event_bus import MAX_BYTES, EventBridgeBus
-from agentruns.model import Event, EventType
+from agentruns.event_types import EventType
+from agentruns.model import Event
 from tests.fakes import RecordingEventBus
 from tests.fakes.clock import NOON
 

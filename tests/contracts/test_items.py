@@ -26,8 +26,9 @@ from agentruns.model import (
 from agentruns.polling import Detection
 from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import RunStatus
-from agentruns.store import items, keys
+from agentruns.store import items, keys, wait_items
 from agentruns.store.values import from_item, read_time, to_item, write_time
+from agentruns.wait import Comment, Mentions, Wait
 from agentruns.watching import Watch
 from tests.contracts.table import table_properties
 
@@ -82,6 +83,7 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
         ),
         Detection: st.builds(Detection, relative_delay=st.floats(0, 1))
         | st.builds(Detection, relative_delay=st.none(), max_delay_seconds=st.integers(1, 10**6)),
+        Mentions: st.deferred(lambda: values_of(Mentions)),
         RetryPolicy: st.builds(
             RetryPolicy, max_attempts=st.integers(1, 9), backoff_seconds=st.integers(0, 99)
         ),
@@ -122,6 +124,14 @@ class TestRoundTrips:
     @given(values_of(Activity), values_of(ActivityInput))
     def test_input(self, activity, activity_input):
         assert items.read_input(stored(items.input_row(activity, activity_input))) == activity_input
+
+    @given(values_of(Wait))
+    def test_wait(self, wait):
+        assert wait_items.read_wait(stored(wait_items.wait_row(wait))) == wait
+
+    @given(values_of(Comment))
+    def test_comment(self, comment):
+        assert wait_items.read_comment(stored(wait_items.comment_row(comment))) == comment
 
     @given(values_of(Idempotency))
     def test_idempotency(self, idempotency):

@@ -25,7 +25,8 @@ from agentruns.api.schemas.agent_health import AgentHealthAnswer, ProbeAnswer
 from agentruns.api.schemas.agent_keys import IssuedAgentKeyAnswer
 from agentruns.api.schemas.connections import ChecksAnswer, LeenaConnectionAnswer
 from agentruns.aws.event_bus import SOURCE, EventBridgeBus
-from agentruns.model import Event, EventType
+from agentruns.event_types import EventType
+from agentruns.model import Event
 from agentruns.schedules import scheduler_input
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns_cli.exit_codes import ExitCode
@@ -102,6 +103,8 @@ def test_the_scope_that_each_route_names_is_the_one_it_asks_for():
         "activity_id": activity["activity_id"],
         "run_id": activity["run_id"],
         "key_id": "0" * 16,
+        "approval_id": "wait_x",
+        "task_id": "wait_x",
     }
     includes = {"read": {"read", "admin"}, "operate": {"operate", "admin"}, "admin": {"admin"}}
     keys = {scope: api.key(scope) for scope in includes}
@@ -125,6 +128,9 @@ def _any_body(template: str, method: str) -> Any:
         "/v1/activities/{activity_id}/redrive": labelled(API, "request=redrive"),
         "/v1/activities/redrive": labelled(API, "request=bulk_redrive"),
         "/v1/runs/{run_id}/resolve": labelled(API, "request=resolve"),
+        "/v1/approvals/{approval_id}/decision": labelled(API, "request=decision"),
+        "/v1/human-tasks/{task_id}/resolve": labelled(API, "request=task"),
+        "/v1/activities/{activity_id}/comments": labelled(API, "request=comment"),
     }
     if method not in {"PUT", "POST"} or template not in bodies:
         return None

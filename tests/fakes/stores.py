@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any, Generic, TypeVar
@@ -42,8 +42,13 @@ from agentruns.model import (
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.providers import Connection
+from agentruns.statuses import RunStatus
 from agentruns.store.cursors import decode_cursor, encode_cursor
+from agentruns.store.inbox import decode_inbox_cursor, encode_inbox_cursor
 from agentruns.store.items import run_row
+from agentruns.store.values import write_time
+from agentruns.wait import Comment, Wait
+from agentruns.wait_ports import InboxEntry
 from tests.fakes.outputs import InMemoryOutputStore
 
 MAX_ITEM_BYTES = 400 * 1024
@@ -58,6 +63,8 @@ class _Entry:
     activity_input: ActivityInput
     runs: dict[int, Run]
     events: list[Event]
+    waits: dict[int, Wait] = field(default_factory=dict)
+    comments: list[Comment] = field(default_factory=list)
 
 
 class InMemoryActivityStore:
@@ -78,6 +85,7 @@ class InMemoryActivityStore:
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
         predecessor: Change | None = None,
+        waits: Sequence[Wait] = (),
     ) -> None:
         key = (activity.tenant, activity.activity_id)
         with self._lock:
@@ -98,6 +106,7 @@ class InMemoryActivityStore:
                 activity_input=replace(activity_input, context=_as_json(activity_input.context)),
                 runs={run.attempt: _stored_run(replace(run, version=0))},
                 events=_numbered(activity, events),
+                waits={wait.number: replace(wait, version=1) for wait in waits},
             )
 
     def _require_free(self, idempotency: Idempotency, now: datetime) -> None:
@@ -114,7 +123,8 @@ class InMemoryActivityStore:
         with self._lock:
             entry = self._entry(tenant, activity_id)
             runs = tuple(entry.runs[attempt] for attempt in sorted(entry.runs))
-            return ActivityRecord(activity=entry.activity, runs=runs)
+            waits = tuple(entry.waits[number] for number in sorted(entry.waits))
+            return ActivityRecord(activity=entry.activity, runs=runs, waits=waits)
 
     def read_input(self, tenant: str, activity_id: str) -> ActivityInput:
         with self._lock:
@@ -130,6 +140,10 @@ class InMemoryActivityStore:
                 raise StoreConflict(f"activity {activity.activity_id!r} moved on")
             for run in change.runs:
                 _require_version(entry, run)
+            for wait in change.waits:
+                before = entry.waits.get(wait.number)
+                if (before.version if before else 0) != wait.version:
+                    raise StoreConflict(f"wait {wait.wait_id!r} moved on")
             stored = tuple(_stored_run(run) for run in change.runs)
             if change.admission_before is not None:
                 self._move(activity, change.admission_before)
@@ -142,7 +156,10 @@ class InMemoryActivityStore:
                 last_sequence=activity.last_sequence + len(change.events),
             )
             entry.runs.update({run.attempt: run for run in stored})
-            return ActivityRecord(activity=entry.activity, runs=stored)
+            waits = tuple(replace(wait, version=wait.version + 1) for wait in change.waits)
+            entry.waits.update({wait.number: wait for wait in waits})
+            entry.comments += change.comments
+            return ActivityRecord(activity=entry.activity, runs=stored, waits=waits)
 
     def save_run(self, run: Run) -> Run:
         with self._lock:
@@ -228,23 +245,72 @@ class InMemoryActivityStore:
                 for run in entry.runs.values()
                 if run.due_at is not None and run.due_at <= now
             ]
-        due.sort(key=lambda item: (item[0], item[1].run_id))
+            waits: list[tuple[datetime, str, Run | Wait]] = [
+                (wait.due_at, wait.wait_id, wait)
+                for entry in self._entries.values()
+                for wait in entry.waits.values()
+                if wait.due_at is not None and wait.due_at <= now
+            ]
+        waits += [(at, run.run_id, run) for at, run in due]
+        found = sorted(waits, key=lambda item: item[:2])
         return tuple(
             DueRun(
-                tenant=run.tenant,
-                activity_id=run.activity_id,
-                run_id=run.run_id,
+                tenant=each.tenant,
+                activity_id=each.activity_id,
+                run_id=each.run_id,
                 due_at=due_at,
-                watch=run.watch,
+                watch=each.watch if isinstance(each, Run) else None,
+                is_wait=isinstance(each, Wait),
             )
-            for due_at, run in due[:limit]
+            for due_at, _, each in found[:limit]
         )
+
+    def list_inbox(self, tenant: str, limit: int, cursor: str | None) -> Page[InboxEntry]:
+        after = "" if cursor is None else decode_inbox_cursor(tenant, cursor)
+        with self._lock:
+            found = [
+                (f"{write_time(since)}#{item_id}", since, item_id, activity_id)
+                for (owner, activity_id), entry in self._entries.items()
+                for since, item_id in _for_people(entry)
+                if owner == tenant
+            ]
+        shown = sorted(each for each in found if each[0] > after)
+        return Page(
+            items=tuple(
+                InboxEntry(activity_id=activity_id, item_id=item_id, since=since)
+                for _, since, item_id, activity_id in shown[:limit]
+            ),
+            next_cursor=encode_inbox_cursor(tenant, shown[limit - 1][0])
+            if len(shown) > limit
+            else None,
+        )
+
+    def list_comments(
+        self, tenant: str, activity_id: str, after: str, limit: int
+    ) -> tuple[Comment, ...]:
+        with self._lock:
+            entry = self._entries.get((tenant, activity_id))
+            comments = sorted(entry.comments, key=lambda each: each.comment_id) if entry else []
+        return tuple(each for each in comments if each.comment_id > after)[:limit]
 
     def _entry(self, tenant: str, activity_id: str) -> _Entry:
         try:
             return self._entries[tenant, activity_id]
         except KeyError:
             raise ActivityNotFound(activity_id) from None
+
+
+def _for_people(entry: _Entry) -> list[tuple[datetime, str]]:
+    waiting = [
+        (wait.opened_at, wait.wait_id)
+        for wait in entry.waits.values()
+        if wait.is_open and wait.kind.is_for_a_person
+    ]
+    return waiting + [
+        (run.status_since or run.created_at, run.run_id)
+        for run in entry.runs.values()
+        if run.status in {RunStatus.PAUSED, RunStatus.START_UNKNOWN}
+    ]
 
 
 def _require_version(entry: _Entry, run: Run) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from agentruns.actions import AddComment, CreateApproval, ReportBlocker, RequestReview
 from agentruns.activities import AcceptActivity, Accepted, CancelActivity
 from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
@@ -19,9 +20,12 @@ from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.checking import CheckRun
+from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.hook_urls import HookUrls
 from agentruns.hooks import AcceptHook
+from agentruns.inbox import ListInbox
 from agentruns.learning import LearnDurations
+from agentruns.linking import LinkActivities
 from agentruns.model import ActivityRequest, Agent, Event, Trigger
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
@@ -37,12 +41,16 @@ from agentruns.providers import (
     LeenaConnection,
     WebhookAgentAdapter,
 )
+from agentruns.reassigning import Reassign
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.runs import OpenRun, ParkRun, SettleRun
 from agentruns.skills import SkillsOfAgent
 from agentruns.steps import RunTask
+from agentruns.subtasks import CreateSubtask
 from agentruns.sweeping import Sweep
 from agentruns.task_tokens import TaskTokens
+from agentruns.tending import TendWaits
+from agentruns.waking import TransactAndWake
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
 from tests.fakes.agent_stores import (
     InMemoryAgentKeyStore,
@@ -279,8 +287,28 @@ class World:
         self.settle_run = SettleRun(
             learning=learning, count_looks=self.count_looks, **admitting, **planned
         )
+        self.transact_and_wake = TransactAndWake(executions=executions, **planned)
+        waking: dict[str, Any] = {
+            "transact_and_wake": self.transact_and_wake,
+            "clock": self.clock,
+        }
+        self.link_activities = LinkActivities(activities=activities, **waking)
+        opening: dict[str, Any] = clocked | {
+            "accept_activity": self.accept_activity,
+            "executions": executions,
+        }
+        self.report_blocker = ReportBlocker(**clocked)
+        self.request_review = RequestReview(**clocked)
+        self.create_approval = CreateApproval(link_activities=self.link_activities, **clocked)
+        self.add_comment = AddComment(**clocked)
+        self.create_subtask = CreateSubtask(**opening)
+        self.reassign = Reassign(transact_and_wake=self.transact_and_wake, **opening)
+        self.decide_approval = DecideApproval(**waking)
+        self.resolve_human_task = ResolveHumanTask(**waking)
+        self.list_inbox = ListInbox(inbox=self.store, **clocked)
         self.sweep = Sweep(
             executions=executions,
+            tend_waits=TendWaits(link_activities=self.link_activities, **admitting, **waking),
             check_run=self.check_run,
             settle_run=self.settle_run,
             connections=connections,

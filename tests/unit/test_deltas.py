@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentruns.deltas import MISSING_FOR, TEXT_LIMIT_BYTES, Delta, Gap, LogEntry, Seen, follow
+from agentruns.event_types import EventType
 from agentruns.log_positions import LARGEST_NUMBER, LONGEST_TEXT, LogPosition
-from agentruns.model import Event, EventType
+from agentruns.model import Event
 from tests.fakes.clock import NOON
 
 RUN = "run_00000000000000000000000000_1"

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from agentruns.event_types import EventType
 from agentruns.lifecycle import DEADLINE_PASSED, UPSTREAM_ABORTED, UPSTREAM_FAILED
-from agentruns.model import ActivityRecord, EventType, EvidenceSource
+from agentruns.model import ActivityRecord, EvidenceSource
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leena_emulator import LeenaEmulator
 from tests.deployment import Deployment, Execution, starts_of

@@ -3,7 +3,8 @@
 import pytest
 
 from agentruns.errors import StartUnknown
-from agentruns.model import ActivityRecord, EventType
+from agentruns.event_types import EventType
+from agentruns.model import ActivityRecord
 from agentruns.refusals import AopNotFound, AopRejected, CredentialsRejected, ScopeMissing
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leena_emulator import LeenaEmulator

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agentruns.event_types import EventType
 from agentruns.lifecycle import DEADLINE_PASSED, UPSTREAM_ABORTED, UPSTREAM_FAILED
-from agentruns.model import ActivityRecord, EventType, EvidenceSource
+from agentruns.model import ActivityRecord, EvidenceSource
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leap_emulator import LeapEmulator
 from tests.deployment import Deployment, is_parked

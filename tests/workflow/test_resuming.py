@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentruns import lifecycle
+from agentruns.event_types import EventType
 from agentruns.ids import new_activity_id
-from agentruns.model import Activity, ActivityInput, ActivityRecord, EventType
+from agentruns.model import Activity, ActivityInput, ActivityRecord
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leena_emulator import LeenaEmulator
 from tests.deployment import TENANT, Deployment, end_item, is_parked, starts_of

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentruns.model import EventType
+from agentruns.event_types import EventType
 from agentruns.statuses import ActivityStatus, RunStatus
 from local.leena_emulator import LeenaEmulator
 from tests.deployment import Deployment, starts_of

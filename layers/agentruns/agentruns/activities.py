@@ -92,7 +92,7 @@ class AcceptActivity:
             earlier = self.activities.find_idempotency(scope, idempotency_key, now)
             if earlier is not None:
                 return repeat(earlier, body_sha256)
-        activity = self._activity(tenant, request, trigger, execution_arn, now)
+        activity = self.prepare(tenant, request, trigger, execution_arn, now)
         run = lifecycle.first_run(activity)
         try:
             self.activities.create(
@@ -117,7 +117,7 @@ class AcceptActivity:
             start_execution(self.executions, activity)
         return Accepted(activity_id=activity.activity_id, run_id=run.run_id, repeated=False)
 
-    def _activity(
+    def prepare(
         self,
         tenant: str,
         request: ActivityRequest,
@@ -125,6 +125,7 @@ class AcceptActivity:
         execution_arn: str | None,
         now: datetime,
     ) -> Activity:
+        """The activity, not stored. InvalidRequest; AgentDisabled."""
         agent, connection = self._agent(tenant, request, now)
         require_input_csv(connection, request.input_csv_url, self.validate_csv_url)
         timeout_seconds = request.timeout_seconds or agent.timeout_seconds
@@ -138,6 +139,8 @@ class AcceptActivity:
             created_at=now,
             updated_at=now,
             deadline_at=now + timedelta(seconds=timeout_seconds),
+            timeout_seconds=timeout_seconds,
+            on_approval_expired=agent.on_approval_expired,
             title=request.title,
             priority=request.priority,
             tags=request.tags,

@@ -36,7 +36,7 @@ def admit(record: ActivityRecord, slot: int, now: datetime) -> Change | None:
     activity = replace(touched(activity, now), admission=Admission.ADMITTED, slot=slot)
     events: tuple[NewEvent, ...] = ()
     if activity.execution_arn is not None:
-        activity, event = started(activity, run, now)
+        activity, event = started(replace(record, activity=activity), now)
         events = (event,)
     return Change(activity=activity, runs=(run,), events=events, admission_before=Admission.WAITING)
 

@@ -13,15 +13,9 @@ from typing import Any
 
 from agentruns import lifecycle
 from agentruns.agent_reports import AgentReport, ToolCall
+from agentruns.event_types import EventType
 from agentruns.ids import tool_call_id_for
-from agentruns.model import (
-    ActivityRecord,
-    Change,
-    EventType,
-    EvidenceSource,
-    Problem,
-    Run,
-)
+from agentruns.model import ActivityRecord, Change, EvidenceSource, Problem, Run
 from agentruns.statuses import RunStatus
 from agentruns.transitions import new_event, resumed, run_in_status, touched, unblocked
 
@@ -119,7 +113,7 @@ def _started(record: ActivityRecord, run: Run, source: EvidenceSource, now: date
         due_at=due_at,
     )
     run = run_in_status(run, RunStatus.RUNNING, now)
-    activity = unblocked(record.activity, now)
+    activity = unblocked(record, now)
     detail = {"status": run.status.value, "source": source.value}
     event = new_event(EventType.RUN_STARTED, run, now, detail)
     return Change(

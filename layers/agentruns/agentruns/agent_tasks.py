@@ -30,6 +30,7 @@ from agentruns.skills import SkillsOfAgent, skills_context
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask, Step
 from agentruns.task_tokens import TaskTokens
+from agentruns.wake import briefing
 
 USUAL_MODEL = "default"
 """What an agent without a setting is told: the choice is its own."""
@@ -50,6 +51,9 @@ class TaskBriefing:
     manifest: tuple[SkillSummary, ...]
     session_id: str | None
     prior_output: str | None
+    rejection_note: str | None
+    reviewer_feedback: str | None
+    subtask_output: str | None
     timeout_ms: int
 
 
@@ -69,6 +73,7 @@ class BriefAgent:
         agent = self.agents.get(activity.tenant, activity.agent_role or "")
         activity_input = self.activities.read_input(activity.tenant, activity.activity_id)
         session = self.sessions.latest(activity.tenant, agent.role)
+        told = briefing(record)
         return TaskBriefing(
             run=run,
             agent_role=agent.role,
@@ -78,7 +83,10 @@ class BriefAgent:
             max_turns=agent.max_turns,
             manifest=self.skills_of_agent.manifest(agent),
             session_id=None if session is None else session.session_id,
-            prior_output=prior_output(record, run),
+            prior_output=told.prior_output,
+            rejection_note=told.rejection_note,
+            reviewer_feedback=told.reviewer_feedback,
+            subtask_output=told.subtask_output,
             timeout_ms=_milliseconds_until(activity.deadline_at, self.clock()),
         )
 
@@ -163,12 +171,6 @@ def prompt_of(activity_input: ActivityInput) -> str:
         return activity_input.message
     facts = json.dumps(dict(activity_input.context), ensure_ascii=False, indent=2)
     return f"{activity_input.message}\n\nContext:\n{facts}".lstrip()
-
-
-def prior_output(record: ActivityRecord, run: Run) -> str | None:
-    """The text of the newest earlier run that had one."""
-    earlier = (each for each in reversed(record.runs) if each.attempt < run.attempt)
-    return next((each.output for each in earlier if isinstance(each.output, str)), None)
 
 
 def nobody_to_ask(record: ActivityRecord) -> None:

@@ -24,6 +24,7 @@ from agentruns.ports import AgentStore, Clock, ConnectionStore
 from agentruns.providers import Adapter, Connection, WebhookAgentAdapter
 from agentruns.secret import Secret
 from agentruns.skills import require_skills
+from agentruns.wait import OnApprovalExpired
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class AgentSettings:
     timeout_seconds: int = 86_400
     on_start_unknown: OnStartUnknown = OnStartUnknown.HOLD
     detection: Detection = USUAL_DETECTION
+    on_approval_expired: OnApprovalExpired = OnApprovalExpired.FAIL
     system_prompt: str = ""
     model: str = ""
     max_turns: int | None = None
@@ -102,6 +104,7 @@ class StoreAgent:
             model=settings.model,
             max_turns=settings.max_turns,
             skills=settings.skills,
+            on_approval_expired=settings.on_approval_expired,
         )
         self.agents.put(agent)
         logger.info("agent_stored", extra={"tenant": tenant, "agent_role": role})

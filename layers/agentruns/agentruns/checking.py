@@ -50,7 +50,7 @@ class CheckRun:
 
     Serves the loop and the sweeper alike; the sweeper's look at a watched run stores nothing where
     nothing is new. The deadline is decided here, after a last look. `looks` are by the adapter's
-    type; `ask` is of a watched run.
+    type, where it can be asked; `ask` is of a watched run.
     """
 
     activities: ActivityStore
@@ -84,8 +84,8 @@ class CheckRun:
 
     def _check(self, record: ActivityRecord) -> ActivityRecord:
         run = record.current_run
-        look = self.looks[record.activity.adapter.type]
-        looked = look(record) if run.status.is_followed else None
+        look = self.looks.get(record.activity.adapter.type)
+        looked = look(record) if look is not None and run.status.is_followed else None
         return self._store(run.tenant, run.activity_id, run.run_id, looked)
 
     def _store(self, tenant: str, activity_id: str, run_id: str, looked: Looked) -> ActivityRecord:

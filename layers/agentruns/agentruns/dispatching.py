@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agentruns import lifecycle, telemetry
+from agentruns import lifecycle, telemetry, waits
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityRecord, Change, Problem, Run
 from agentruns.polling import plan_next_start
@@ -43,6 +43,8 @@ class Dispatch:
                 return lifecycle.start_unknown(record, _LOST_DISPATCH, now)
             if run.status is not RunStatus.PENDING:
                 return None
+            if record.blocking_waits or waits.refusal_of(record) is not None:
+                return None  # held meanwhile, by another activity's approval
             if now >= record.activity.deadline_at:
                 return lifecycle.end_at_deadline(record, run, now)
             return lifecycle.begin_dispatch(record, dispatch_id, now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from agentruns import agent_errors, refusals
+from agentruns import agent_errors, refusals, wait_errors
 from agentruns.errors import AgentrunsError, PermanentError, UpstreamRejected
 
-_LEAVES = (refusals, agent_errors)  # a class is found below its branch once it is imported
+_LEAVES = (refusals, agent_errors, wait_errors)
+"""A class is found below its branch once its module is imported."""
 
 
 def permanent_error_names() -> tuple[str, ...]:

@@ -32,6 +32,8 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── ConnectionNotFound
         │   ├── AgentNotFound
         │   ├── ScheduleNotFound
+        │   ├── ApprovalNotFound
+        │   ├── HumanTaskNotFound
         │   ├── OperatorKeyNotFound
         │   ├── AgentKeyNotFound
         │   └── SkillNotFound
@@ -46,6 +48,10 @@ The branches say what the caller does next; the leaves name the fact.
         │   ├── RunNotDispatched       the agent has not been asked to do it
         │   ├── SkillInUse             an agent is still assigned it
         │   ├── DeltaAlreadyReceived   another text under the same number
+        │   ├── RunEnded               only a run that goes on may ask for something
+        │   ├── AlreadyAnswered        an approval or a human task has one answer
+        │   ├── AnswerTooLate          it expired before anybody answered
+        │   ├── OwnRequest             who asked does not decide
         │   ├── RunNotUnknown          only a run whose start is unknown is resolved by hand
         │   └── RequestInFlight        a twin with the same key is being answered
         ├── HookRefused                no call of a webhook that we believe; never says why
@@ -62,10 +68,10 @@ The branches say what the caller does next; the leaves name the fact.
         ├── SettingsMissing            environment variables are not set
         └── SecretMalformed            a stored secret does not have its shape
 
-The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys, skills and
-text in `agent_errors`. `StoreConflict` is the one signal between a
-store and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a
-class name as the error's name, so names are stable.
+The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys, skills and text in
+`agent_errors`, those of waits in `wait_errors`. `StoreConflict` is the one signal between a store
+and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a class
+name as the error's name, so names are stable.
 """
 
 from __future__ import annotations

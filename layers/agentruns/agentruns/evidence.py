@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from agentruns import lifecycle
+from agentruns.event_types import EventType
 from agentruns.model import (
     ActivityRecord,
     Change,
-    EventType,
     EvidenceSource,
     Observation,
     Problem,

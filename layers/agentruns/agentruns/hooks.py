@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from agentruns import evidence, telemetry
 from agentruns.checking import count_unknown_status
 from agentruns.errors import ActivityNotFound, HookRefused, RequestTooLarge, RunNotFound
+from agentruns.event_types import EventType
 from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change, EventType, Run
+from agentruns.model import ActivityRecord, Change, Run
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter

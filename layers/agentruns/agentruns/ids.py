@@ -1,7 +1,8 @@
 """Identifiers: how they are made, what they look like, which are derived from which.
 
 An activity is `act_<ULID>`; its runs are `run_<the same ULID>_<attempt>`, so a run's activity is
-read off its id and opening the same attempt twice gives the same run. Not a general ULID library:
+read off its id and opening the same attempt twice gives the same run; likewise its waits,
+`wait_<the same ULID>_<number>`. Not a general ULID library:
 https://github.com/ulid/spec, encoding only.
 """
 
@@ -11,10 +12,11 @@ import os
 import re
 from datetime import datetime
 
-from agentruns.errors import ActivityNotFound, RunNotFound
+from agentruns.errors import ActivityNotFound, NotFound, RunNotFound
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ACTIVITY_ID = re.compile(r"act_([0-9A-HJKMNP-TV-Z]{26})\Z")
+_WAIT_ID = re.compile(r"wait_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,3})\Z")
 _RUN_ID = re.compile(r"run_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,3})\Z")
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -47,6 +49,23 @@ def activity_id_of(run_id: str) -> str:
     if match is None:
         raise RunNotFound(run_id)
     return f"act_{match[1]}"
+
+
+def wait_id_for(activity_id: str, number: int) -> str:
+    """The id of an activity's `number`-th wait (from 1)."""
+    return f"wait_{activity_id.removeprefix('act_')}_{number}"
+
+
+def activity_id_of_wait(wait_id: str, not_found: type[NotFound]) -> str:
+    """The activity a wait belongs to. `not_found` where it is no wait's id at all."""
+    match = _WAIT_ID.match(wait_id)
+    if match is None:
+        raise not_found(wait_id)
+    return f"act_{match[1]}"
+
+
+def new_comment_id(now: datetime) -> str:
+    return f"cmt_{new_ulid(now)}"
 
 
 def require_activity_id(value: str) -> str:

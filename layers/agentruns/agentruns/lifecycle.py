@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from agentruns.event_types import EventType
 from agentruns.ids import run_id_for
 from agentruns.model import (
     Activity,
     ActivityRecord,
     Admission,
     Change,
-    EventType,
     Evidence,
     EvidenceSource,
     NewEvent,
@@ -33,7 +33,9 @@ from agentruns.run_outputs import keep_output
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import (
     about,
+    backoff_of,
     end_activity,
+    has_failed,
     in_status,
     new_event,
     remote_ids,
@@ -65,7 +67,7 @@ def first_run(activity: Activity) -> Run:
     wait = timedelta(seconds=plan_next_visit(0.0)) if waits else timedelta(0)
     is_probe = activity.trigger is Trigger.PROBE
     reason = WakeReason.PROBE if is_probe else WakeReason.NEW_TASK
-    return _next_run(activity, activity.attempt, activity.created_at, wait, reason)
+    return next_run(activity, activity.attempt, activity.created_at, wait, reason)
 
 
 def opened(activity: Activity, run: Run) -> NewEvent:
@@ -88,7 +90,7 @@ def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) ->
         return None if is_taken else Change(activity=activity)
     if activity.status is not ActivityStatus.QUEUED:
         return Change(activity=activity)
-    activity, event = started(activity, record.current_run, now)
+    activity, event = started(replace(record, activity=activity), now)
     return Change(activity=activity, events=(event,))
 
 
@@ -138,7 +140,7 @@ def start_accepted(
     if not run.status.is_terminal:
         run = replace(run, last_problem=None, failed_checks=0, due_at=now + EXECUTION_GRACE)
         run = run_in_status(run, RunStatus.RUNNING, now)
-        activity = unblocked(activity, now)
+        activity = unblocked(record, now)
     started = new_event(EventType.RUN_STARTED, run, now, {"status": run.status.value} | ids)
     return Change(
         activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
@@ -175,7 +177,7 @@ def bind_start(
     run = run_in_status(run, RunStatus.RUNNING, now)
     detail = {"status": run.status.value, "source": source.value}
     detail |= remote_ids(record.activity, remote_id)
-    activity = unblocked(record.activity, now)
+    activity = unblocked(record, now)
     started = new_event(EventType.RUN_STARTED, run, now, detail)
     return Change(
         activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
@@ -190,7 +192,7 @@ def declare_not_started(record: ActivityRecord, now: datetime) -> Change:
     ending = end_run(record, run, RunStatus.FAILED, EvidenceSource.HUMAN, now, problem=problem)
     activity = record.activity
     one_more = replace(activity.retry, max_attempts=activity.retry.max_attempts + 1)
-    activity = replace(unblocked(activity, now), retry=one_more)
+    activity = replace(unblocked(record, now), retry=one_more)
     following = _retry(
         replace(record, activity=activity), ending.runs[0], now, problem, timedelta(0)
     )
@@ -305,8 +307,8 @@ def settle(record: ActivityRecord, now: datetime) -> Change | None:
     if not run.status.is_terminal:
         return None
     problem = run.error or Problem(code=run.status.value, message=f"the run ended {run.status}")
-    if problem.code in RETRYABLE_CODES and _may_retry(activity, now):
-        return _retry(record, run, now, problem, _backoff(activity))
+    if problem.code in RETRYABLE_CODES and _may_retry(record, now):
+        return _retry(record, run, now, problem, backoff_of(activity))
     return end_activity(record, run, ActivityStatus.FAILED, now, problem)
 
 
@@ -353,27 +355,26 @@ def _settle_start_unknown(record: ActivityRecord, now: datetime) -> Change | Non
         )
     failing = end_run(record, run, RunStatus.FAILED, EvidenceSource.START, now, problem=problem)
     ended = failing.runs[0]
-    if activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(activity, now):
-        settled = _retry(record, ended, now, problem, _backoff(activity))
+    if activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(record, now):
+        settled = _retry(record, ended, now, problem, backoff_of(activity))
     else:
         settled = end_activity(record, ended, ActivityStatus.FAILED, now, problem)
     return replace(settled, events=failing.events + settled.events)
 
 
-def _may_retry(activity: Activity, now: datetime) -> bool:
-    next_start = now + _backoff(activity)
-    return activity.attempt < activity.retry.max_attempts and next_start < activity.deadline_at
-
-
-def _backoff(activity: Activity) -> timedelta:
-    return timedelta(seconds=activity.retry.backoff_seconds)
+def _may_retry(record: ActivityRecord, now: datetime) -> bool:
+    """The policy counts the runs that failed, not those that ended to wait for an answer."""
+    activity = record.activity
+    attempts = 1 + sum(has_failed(record, run) for run in record.runs[:-1])
+    next_start = now + backoff_of(activity)
+    return attempts < activity.retry.max_attempts and next_start < activity.deadline_at
 
 
 def _retry(
     record: ActivityRecord, run: Run, now: datetime, problem: Problem, backoff: timedelta
 ) -> Change:
     activity = record.activity
-    following = _next_run(activity, activity.attempt + 1, now, backoff, WakeReason.RETRY)
+    following = next_run(activity, activity.attempt + 1, now, backoff, WakeReason.RETRY)
     detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | why(problem)
     return Change(
         activity=replace(touched(activity, now), attempt=activity.attempt + 1),
@@ -382,7 +383,7 @@ def _retry(
     )
 
 
-def _next_run(
+def next_run(
     activity: Activity, attempt: int, now: datetime, wait: timedelta, reason: WakeReason
 ) -> Run:
     return Run(

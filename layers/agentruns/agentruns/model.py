@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from agentruns.agent_reports import AgentReport, ToolCall
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
+from agentruns.event_types import EventType
 from agentruns.outputs import Output, OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
+from agentruns.wait import Comment, OnApprovalExpired, Wait
 from agentruns.watching import Watch
 
 T = TypeVar("T")
@@ -57,6 +59,7 @@ class Trigger(StrEnum):
     EVENT = "event"
     SCHEDULE = "schedule"
     REDRIVE = "redrive"
+    AGENT = "agent"
     PROBE = "probe"
 
 
@@ -83,28 +86,6 @@ class EvidenceSource(StrEnum):
     HUMAN = "human"
     DEADLINE = "deadline"
     WORKFLOW = "workflow"
-
-
-class EventType(StrEnum):
-    """The detail-types on the bus."""
-
-    ACTIVITY_OPENED = "ActivityOpened"
-    ACTIVITY_STARTED = "ActivityStarted"
-    RUN_STARTED = "RunStarted"
-    RUN_STATUS_CHANGED = "RunStatusChanged"
-    RUN_COMPLETED = "RunCompleted"
-    RUN_FAILED = "RunFailed"
-    RUN_START_UNKNOWN = "RunStartUnknown"
-    RUN_RETRIED = "RunRetried"
-    RUN_CONTRADICTED = "RunContradicted"
-    DUPLICATE_START_DETECTED = "DuplicateStartDetected"
-    ACTIVITY_BLOCKED = "ActivityBlocked"
-    ACTIVITY_RESUMED = "ActivityResumed"
-    ACTIVITY_COMPLETED = "ActivityCompleted"
-    ACTIVITY_FAILED = "ActivityFailed"
-    ACTIVITY_CANCELLED = "ActivityCancelled"
-    ACTIVITY_REDRIVEN = "ActivityRedriven"
-    TOOL_CALLED = "ToolCalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,17 +233,30 @@ class Activity:
     slot: int | None = None
     ended_at: datetime | None = None
     error: Problem | None = None
-    # Lineage: which failed activity this one does again, and which one does this again.
+    # Lineage: which activity this one does again, took over or is a subtask of, and the reverse.
     redrive_of: str | None = None
     redriven_as: str | None = None
+    reassigned_from: str | None = None
+    reassigned_as: str | None = None
+    parent_activity_id: str | None = None
+    # How long its work may take, without what it waits for people; None: until the deadline.
+    timeout_seconds: int | None = None
+    on_approval_expired: OnApprovalExpired = OnApprovalExpired.FAIL
+
+    @property
+    def timeout(self) -> timedelta:
+        if self.timeout_seconds is None:
+            return self.deadline_at - self.created_at
+        return timedelta(seconds=self.timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityRecord:
-    """An activity with its runs, oldest first, as read in one go."""
+    """An activity with its runs and its waits, oldest first, as read in one go."""
 
     activity: Activity
     runs: tuple[Run, ...]
+    waits: tuple[Wait, ...] = ()
 
     @property
     def current_run(self) -> Run:
@@ -274,6 +268,11 @@ class ActivityRecord:
             if run.run_id == run_id:
                 return run
         raise RunNotFound(run_id)
+
+    @property
+    def blocking_waits(self) -> tuple[Wait, ...]:
+        """Those that are open and keep the next run from being opened."""
+        return tuple(wait for wait in self.waits if wait.is_open and wait.is_blocking)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,13 +300,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A transition to store in one transaction.
-
-    `activity` and `runs` are the new values and carry the versions they were read with; the
-    store takes the change only if no row moved on since. `admission_before`: what the activity's
-    admission was, where the change moves it; the connection's queue and slots move along.
-    `outputs`: what the runs only refer to; it is stored before them.
-    """
+    """A transition to store in one transaction: the new values, with the versions they were read
+    with; the store takes it only if no row moved on since. `admission_before`: what the activity's
+    admission was, where the change moves it; queue and slots move along. `outputs`: what the runs
+    only refer to; it is stored before them."""
 
     activity: Activity
     runs: tuple[Run, ...] = ()
@@ -315,6 +311,8 @@ class Change:
     admission_before: Admission | None = None
     outputs: tuple[Output, ...] = ()
     tool_call: ToolCall | None = None
+    waits: tuple[Wait, ...] = ()
+    comments: tuple[Comment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +345,7 @@ class Agent:
     model: str = ""
     max_turns: int | None = None
     skills: tuple[str, ...] = ()
+    on_approval_expired: OnApprovalExpired = OnApprovalExpired.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from agentruns.model import (
 from agentruns.providers import Connection, LeapConnection, LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus
+from agentruns.wait import Wait
 from agentruns.watching import Watch
 
 Clock = Callable[[], datetime]
@@ -49,16 +50,15 @@ class ActivityFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRun:
-    """A run that has to be looked at, as the index of due runs knows it: ids and the time.
-
-    With a `watch`, `due_at` is the first of its planned looks.
-    """
+    """A run that has to be looked at, as the index of due runs knows it: ids and the time. With a
+    `watch`, `due_at` is the first of its planned looks. `is_wait`: it is a wait of the run's."""
 
     tenant: str
     activity_id: str
     run_id: str
     due_at: datetime
     watch: Watch | None = None
+    is_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +101,11 @@ class ActivityStore(Protocol):
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
         predecessor: Change | None = None,
+        waits: Sequence[Wait] = (),
     ) -> None:
         """Store all of it at once, with a place in the connection's queue where the activity
-        waits, and what becomes of the activity that this one does again. StoreConflict where the
-        id or the idempotency key is taken, or the predecessor moved on."""
+        waits for a slot, and what becomes of the activity that it follows from. StoreConflict
+        where the id or the idempotency key is taken, or the predecessor moved on."""
 
     def find_idempotency(self, scope: str, key: str, now: datetime) -> Idempotency | None:
         """The record of an unexpired key."""
@@ -136,11 +137,10 @@ class ActivityStore(Protocol):
         """Events with a sequence above `after`, ascending. Empty for an unknown activity."""
 
     def read_slots(self, tenant: str, connection: str, waiting: int) -> Slots:
-        """With so many of those that wait: high priority first, then the oldest. Strongly
-        consistent."""
+        """With so many that wait, high priority first, then the oldest. Strongly consistent."""
 
     def list_due_runs(self, now: datetime, limit: int) -> tuple[DueRun, ...]:
-        """Runs of every tenant whose `due_at` has come, oldest first. Eventually consistent."""
+        """Whose `due_at` has come, of every tenant, oldest first. Eventually consistent."""
 
 
 class ConnectionStore(Protocol):

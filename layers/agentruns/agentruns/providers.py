@@ -21,6 +21,9 @@ LEENA_AOP = "leena_aop"
 LEAP_WORKFLOW = "leap_workflow"
 WEBHOOK_AGENT = "webhook"
 
+HUMAN = "human"
+"""Provider and type of an activity that a person carries out."""
+
 NO_CONNECTION = "-"
 """Stands where a connection's name would, and is none: names begin with a letter or a digit."""
 
@@ -164,7 +167,27 @@ class WebhookAgentAdapter:
         return NO_CONNECTION
 
 
-Adapter = LeenaAopAdapter | LeapWorkflowAdapter | WebhookAgentAdapter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAdapter:
+    """A person does the work, and says in the inbox that it is done."""
+
+    user_id: str
+    type: str = field(default=HUMAN, init=False)
+
+    @property
+    def provider(self) -> str:
+        return HUMAN
+
+    @property
+    def connection(self) -> str:
+        return NO_CONNECTION
+
+    @property
+    def work_id(self) -> str:
+        return self.user_id
+
+
+Adapter = LeenaAopAdapter | LeapWorkflowAdapter | WebhookAgentAdapter | HumanAdapter
 
 
 def require_leena(connection: Connection) -> LeenaConnection:

@@ -32,6 +32,7 @@ from agentruns.errors import (
     StoreConflict,
     StoreContention,
 )
+from agentruns.event_types import EventType
 from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import new_activity_id
 from agentruns.model import (
@@ -39,7 +40,6 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     Change,
-    EventType,
     RetryPolicy,
     Run,
     Trigger,
@@ -55,7 +55,7 @@ from agentruns.ports import (
 )
 from agentruns.providers import LEAP, Connection
 from agentruns.run_outputs import find_output, refs_of
-from agentruns.statuses import ActivityStatus
+from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
 
@@ -302,7 +302,7 @@ def _successor(record: ActivityRecord, connection: Connection | None, now: datet
         status=ActivityStatus.QUEUED,
         created_at=now,
         updated_at=now,
-        deadline_at=now + (activity.deadline_at - activity.created_at),
+        deadline_at=now + activity.timeout,
         attempt=1,
         generation=1,
         last_sequence=0,
@@ -315,6 +315,8 @@ def _successor(record: ActivityRecord, connection: Connection | None, now: datet
         ended_at=None,
         error=None,
         redrive_of=activity.activity_id,
+        reassigned_from=None,
+        reassigned_as=None,
     )
 
 
@@ -338,7 +340,8 @@ def _redriven(record: ActivityRecord, successor: Activity, reason: str, now: dat
 def _why_not(activity: Activity, record: ActivityRecord) -> str:
     if activity.status.is_terminal:
         return f"has ended {activity.status}; only a failed one is redriven"
-    if activity.status is ActivityStatus.BLOCKED:
+    is_unknown = record.current_run.status is RunStatus.START_UNKNOWN
+    if activity.status is ActivityStatus.BLOCKED and is_unknown:
         return (
             "is blocked: nobody knows whether its start worked; say what became of it with "
             f"POST /v1/runs/{record.current_run.run_id}/resolve"

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agentruns import lifecycle
+from agentruns import lifecycle, waits
 from agentruns.durations import NO_HISTORY
 from agentruns.model import Activity, ActivityRecord, Admission, OnStartUnknown, Problem, Run
 from agentruns.parking import age_counts_from, parked
@@ -40,8 +40,12 @@ def route(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
         return step(record, _ENDS[activity.status], problem=activity.error)
     if run.status is RunStatus.PENDING and activity.admission is Admission.WAITING:
         return _park(record, now)
+    if waits.is_parked(record):
+        return _park(record, now)
+    if run.status is RunStatus.PENDING and waits.refusal_of(record) is not None:
+        return step(record, NextStep.SETTLE)
     if run.status in {RunStatus.PENDING, RunStatus.DISPATCHING}:
-        return step(record, NextStep.START, wait_seconds=_seconds_until(run.next_check_at, now))
+        return step(record, NextStep.START, wait_seconds=seconds_until(run.next_check_at, now))
     if run.status.is_followed:
         return _follow(record, now, policy)
     waits_for_a_person = activity.on_start_unknown is OnStartUnknown.HOLD
@@ -133,7 +137,7 @@ def _follow(record: ActivityRecord, now: datetime, policy: PollPolicy) -> Step:
         plan = plan_for(record.activity, run, now, policy)
         wait_seconds, is_swept_next = plan.wait_seconds, plan.park
     else:
-        wait_seconds, is_swept_next = _seconds_until(run.next_check_at, now), run.is_swept_next
+        wait_seconds, is_swept_next = seconds_until(run.next_check_at, now), run.is_swept_next
     if is_swept_next:
         return _park(record, now)
     return step(record, NextStep.CHECK, wait_seconds=wait_seconds)
@@ -148,5 +152,6 @@ def _park(record: ActivityRecord, now: datetime) -> Step:
     return step(record, NextStep.PARK, park_seconds=seconds)
 
 
-def _seconds_until(at: datetime | None, now: datetime) -> int:
+def seconds_until(at: datetime | None, now: datetime) -> int:
+    """Whole seconds, rounded up; 0 where it has come."""
     return max(0, math.ceil((at - now).total_seconds())) if at else 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from agentruns import lifecycle, telemetry
+from agentruns import lifecycle, telemetry, waits
 from agentruns.activities import AcceptActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.error_names import error_code, permanent_error_names, refusal_names
@@ -27,7 +27,7 @@ from agentruns.model import (
 from agentruns.parking import CountLooks, parked
 from agentruns.polling import PARK_FROM_SECONDS, PollPolicy, plan_next_start
 from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
-from agentruns.routing import route, step, tells_itself
+from agentruns.routing import route, seconds_until, step, tells_itself
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import transact
@@ -116,6 +116,9 @@ class ParkRun:
                 return None
             activity = record.activity
             run = replace(record.current_run, callback_token=callback_token)
+            is_queued = activity.admission is Admission.WAITING
+            if waits.is_parked(record) and not is_queued:
+                return replace(run, due_at=None)  # its waits are due by themselves
             if not run.status.is_followed:
                 return replace(run, due_at=run.next_check_at or activity.deadline_at)
             if run.next_check_at is None and tells_itself(activity):
@@ -149,7 +152,7 @@ class SettleRun:
             self.activities,
             task.tenant,
             task.activity_id,
-            lambda seen: lifecycle.settle(seen, now),
+            lambda seen: waits.settle(seen, now),
         )
         activity = record.activity
         for run in record.runs:
@@ -160,8 +163,8 @@ class SettleRun:
         if activity.admission is Admission.LEFT:
             self.admit_activities(activity.tenant, activity.adapter.connection)
         if record.current_run.attempt > before.current_run.attempt:
-            backoff_seconds = activity.retry.backoff_seconds
-            return step(record, NextStep.RETRY, wait_seconds=backoff_seconds)
+            wait_seconds = seconds_until(record.current_run.next_check_at, now)
+            return step(record, NextStep.RETRY, wait_seconds=wait_seconds)
         return route(record, now, self.policy)
 
     def _store_failure(self, task: RunTask, error: str, cause: str) -> None:

@@ -45,6 +45,7 @@ from agentruns.providers import (
 )
 from agentruns.runs import SettleRun
 from agentruns.steps import NextStep, RunTask, Step
+from agentruns.tending import TendWaits
 from agentruns.transact import Decide, transact
 from agentruns.watching import Watch
 
@@ -76,6 +77,7 @@ class Swept:
     woken: int = 0
     resumed: int = 0
     left_alone: int = 0
+    tended: int = 0
     failed: int = 0
     not_reached: int = 0
 
@@ -89,6 +91,7 @@ class Sweep:
     check_run: CheckRun
     settle_run: SettleRun
     admit_activities: AdmitActivities
+    tend_waits: TendWaits
     connections: ConnectionStore
     marks: LookMarkStore
     clock: Clock
@@ -174,6 +177,9 @@ class Sweep:
             if lane is not None and due.watch is not None:
                 return self._look_from_index(tick, lane, due, due.watch)
             record = self.activities.read(due.tenant, due.activity_id)
+            if due.is_wait:
+                self.tend_waits(record)
+                return "tended"
             if not self._is_to_look_at(record, due):
                 return self._sweep_without_look(record, due)
             if lane is None:

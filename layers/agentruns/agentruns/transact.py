@@ -12,6 +12,7 @@ from dataclasses import replace
 from agentruns.errors import StoreConflict, StoreContention
 from agentruns.model import ActivityRecord, Change, Run
 from agentruns.ports import ActivityStore
+from agentruns.wait import Wait
 
 ATTEMPTS = 8
 
@@ -35,10 +36,16 @@ def transact(
             if isinstance(change, Run):
                 return _with_runs(record, (activities.save_run(change),))
             stored = activities.apply(change)
-            return _with_runs(replace(record, activity=stored.activity), stored.runs)
+            after = replace(record, activity=stored.activity, waits=_merged(record, stored))
+            return _with_runs(after, stored.runs)
         except StoreConflict:
             continue
     raise StoreContention(f"activity {activity_id!r}", ATTEMPTS)
+
+
+def _merged(record: ActivityRecord, stored: ActivityRecord) -> tuple[Wait, ...]:
+    waits = {wait.number: wait for wait in (*record.waits, *stored.waits)}
+    return tuple(waits[number] for number in sorted(waits))
 
 
 def _with_runs(record: ActivityRecord, stored: tuple[Run, ...]) -> ActivityRecord:

@@ -5,16 +5,17 @@ What `lifecycle` puts its changes together from. Not here: which change follows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from agentruns.event_types import EventType
 from agentruns.model import (
     Activity,
     ActivityRecord,
     Admission,
     Change,
-    EventType,
     NewEvent,
     Problem,
     Run,
@@ -26,6 +27,19 @@ from agentruns.statuses import (
     require_activity_transition,
     require_run_transition,
 )
+from agentruns.wait import Decision, Wait, WaitKind
+
+_STATUSES = {
+    WaitKind.BLOCKER: ActivityStatus.BLOCKED,
+    WaitKind.HUMAN_TASK: ActivityStatus.BLOCKED,
+    WaitKind.REVIEW: ActivityStatus.AWAITING_REVIEW,
+    WaitKind.APPROVAL: ActivityStatus.AWAITING_APPROVAL,
+    WaitKind.LINKED_APPROVAL: ActivityStatus.AWAITING_APPROVAL,
+    WaitKind.SUBTASK: ActivityStatus.AWAITING_SUBTASK,
+}
+"""Of an activity that waits."""
+
+_ASKED_BY_RUNS = frozenset({WaitKind.BLOCKER, WaitKind.REVIEW, WaitKind.APPROVAL, WaitKind.SUBTASK})
 
 
 def run_changed(
@@ -55,7 +69,9 @@ def end_activity(
         ActivityStatus.DONE: EventType.ACTIVITY_COMPLETED,
         ActivityStatus.FAILED: EventType.ACTIVITY_FAILED,
         ActivityStatus.CANCELLED: EventType.ACTIVITY_CANCELLED,
+        ActivityStatus.REASSIGNED: EventType.ACTIVITY_REASSIGNED,
     }[status]
+    withdrawn = withdrawn_waits(record, status, now)
     activity = replace(in_status(record.activity, status, now), ended_at=now, error=problem)
     admission_before = None
     if activity.admission in {Admission.WAITING, Admission.ADMITTED}:
@@ -64,14 +80,63 @@ def end_activity(
     return Change(
         activity=activity,
         runs=(replace(run, due_at=None, callback_token=None),),
-        events=(new_event(event_type, run, now, about(activity) | why(problem)),),
+        events=(
+            new_event(
+                event_type, run, now, about(activity) | why(problem) | _links(activity, withdrawn)
+            ),
+        ),
         admission_before=admission_before,
+        waits=withdrawn,
     )
 
 
-def started(activity: Activity, run: Run, now: datetime) -> tuple[Activity, NewEvent]:
-    activity = in_status(activity, ActivityStatus.IN_PROGRESS, now)
-    return activity, new_event(EventType.ACTIVITY_STARTED, run, now, about(activity))
+def withdrawn_waits(
+    record: ActivityRecord, status: ActivityStatus, now: datetime
+) -> tuple[Wait, ...]:
+    """The open waits of an activity that ends. An approval that others wait for outlives an
+    activity that is done, if it does not hold it."""
+    return tuple(
+        replace(wait, decision=Decision.WITHDRAWN, decided_at=now, due_at=None)
+        for wait in record.waits
+        if wait.is_open
+        and not (status is ActivityStatus.DONE and wait.kind.is_decided and not wait.is_blocking)
+    )
+
+
+def has_failed(record: ActivityRecord, run: Run) -> bool:
+    """Ended, neither well nor suspended."""
+    if not run.status.is_terminal or run.status is RunStatus.COMPLETED:
+        return False
+    return not is_suspended(record, run)
+
+
+def is_suspended(record: ActivityRecord, run: Run) -> bool:
+    """Whether the run ended, or fell silent, to wait for what it had asked for. One that ended
+    badly did so where it had said what blocks it."""
+    asked = {
+        wait.kind
+        for wait in record.waits
+        if wait.run_id == run.run_id and wait.is_blocking and wait.kind in _ASKED_BY_RUNS
+    }
+    if run.status in {RunStatus.COMPLETED, RunStatus.TIMEOUT}:
+        return bool(asked)
+    return run.status is RunStatus.FAILED and WaitKind.BLOCKER in asked
+
+
+def started(record: ActivityRecord, now: datetime) -> tuple[Activity, NewEvent]:
+    """In progress, or at once held by what other activities wait for."""
+    activity = in_status(record.activity, ActivityStatus.IN_PROGRESS, now)
+    activity = held(activity, record.blocking_waits, now)
+    return activity, new_event(EventType.ACTIVITY_STARTED, record.current_run, now, about(activity))
+
+
+def held(activity: Activity, blocking: Sequence[Wait], now: datetime) -> Activity:
+    """In the status of the newest wait that holds it, else in progress. As it is where it has
+    ended or has not begun."""
+    if activity.status.is_terminal or activity.status is ActivityStatus.QUEUED:
+        return touched(activity, now)
+    status = _STATUSES[blocking[-1].kind] if blocking else ActivityStatus.IN_PROGRESS
+    return touched(activity, now) if status is activity.status else in_status(activity, status, now)
 
 
 def run_in_status(run: Run, status: RunStatus, now: datetime) -> Run:
@@ -84,10 +149,11 @@ def in_status(activity: Activity, status: ActivityStatus, now: datetime) -> Acti
     return replace(activity, status=status, updated_at=now)
 
 
-def unblocked(activity: Activity, now: datetime) -> Activity:
-    if activity.status is not ActivityStatus.BLOCKED:
-        return touched(activity, now)
-    return in_status(activity, ActivityStatus.IN_PROGRESS, now)
+def unblocked(record: ActivityRecord, now: datetime) -> Activity:
+    """It is known what became of a start; what else it waits for holds it still."""
+    if record.activity.status is not ActivityStatus.BLOCKED:
+        return touched(record.activity, now)
+    return held(record.activity, record.blocking_waits, now)
 
 
 def resumed(before: Activity, run: Run, after: Activity) -> tuple[NewEvent, ...]:
@@ -97,12 +163,24 @@ def resumed(before: Activity, run: Run, after: Activity) -> tuple[NewEvent, ...]
     return (new_event(EventType.ACTIVITY_RESUMED, run, after.updated_at, detail),)
 
 
+def backoff_of(activity: Activity) -> timedelta:
+    return timedelta(seconds=activity.retry.backoff_seconds)
+
+
 def touched(activity: Activity, now: datetime) -> Activity:
     return replace(activity, updated_at=now)
 
 
 def new_event(event_type: EventType, run: Run, at: datetime, detail: dict[str, Any]) -> NewEvent:
     return NewEvent(type=event_type, at=at, run_id=run.run_id, detail=detail)
+
+
+def _links(activity: Activity, withdrawn: Sequence[Wait]) -> dict[str, Any]:
+    """Whom an end concerns besides: the parent, and those who wait for an approval of it."""
+    linked = [each for wait in withdrawn for each in wait.linked_activity_ids]
+    return ({"linked_activity_ids": linked} if linked else {}) | (
+        {"parent_activity_id": activity.parent_activity_id} if activity.parent_activity_id else {}
+    )
 
 
 def about(activity: Activity) -> dict[str, Any]:

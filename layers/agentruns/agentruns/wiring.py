@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentruns.api.events import AcceptEvent
     from agentruns.api.front import LambdaApp
     from agentruns.checking import CheckRun
+    from agentruns.linking import LinkFromStream
     from agentruns.probing import ProbeAgent
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
@@ -179,6 +180,7 @@ def sweep() -> Sweep:
         check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=parts.admit_activities(),
+        tend_waits=parts.tend_waits(),
         connections=parts.stores().connections,
         marks=parts.count_looks(settings).marks,
         clock=parts.now,
@@ -198,6 +200,14 @@ def publish_events() -> PublishEvents:
 
 
 @functools.cache
+def link_activities() -> LinkFromStream:
+    from agentruns.linking import LinkFromStream
+    from agentruns.store.stream import event_of_record
+
+    return LinkFromStream(link_activities=parts.link_activities(), event_of_record=event_of_record)
+
+
+@functools.cache
 def operator_api() -> LambdaApp:
     from agentruns.adapters.base_urls import validate_base_url, validate_url
     from agentruns.adapters.leap_urls import LEAP_URL
@@ -211,6 +221,8 @@ def operator_api() -> LambdaApp:
     return build_app(
         services_over(
             activities=parts.stores().activities,
+            inbox=parts.stores().inbox,
+            comments=parts.stores().inbox,
             agents=parts.stores().agents,
             agent_keys=parts.stores().agent_keys,
             skills=parts.stores().skills,
@@ -260,6 +272,7 @@ def agent_api() -> LambdaApp:
         RenewToken,
     )
     from agentruns.agent_streams import ReceiveDelta, ReportToolCall
+    from agentruns.api.action_services import action_services_over
     from agentruns.api.agent_app import build_agent_app
     from agentruns.api.agent_services import AgentServices
     from agentruns.sessions import StoreSession
@@ -293,6 +306,13 @@ def agent_api() -> LambdaApp:
             receive_delta=ReceiveDelta(runs=runs, deltas=parts.stores().deltas, clock=parts.now),
             report_tool_call=ReportToolCall(
                 runs=runs, tool_calls=parts.stores().tool_calls, clock=parts.now
+            ),
+            actions=action_services_over(
+                activities=parts.stores().activities,
+                accept_activity=parts.accept_activity(),
+                link_activities=parts.link_activities(),
+                executions=parts.executions(),
+                clock=parts.now,
             ),
         )
     )

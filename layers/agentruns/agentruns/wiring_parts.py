@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from agentruns.api_keys import StoredApiKeys
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
+    from agentruns.linking import LinkActivities
     from agentruns.outputs import OutputStore
     from agentruns.parking import CountLooks
     from agentruns.task_tokens import TaskTokens
+    from agentruns.tending import TendWaits
+    from agentruns.waking import TransactAndWake
     from agentruns.workflows import LookAtWorkflowRun
 
 CALL_DEADLINE_SECONDS = 20.0
@@ -61,6 +64,39 @@ def admit_activities() -> AdmitActivities:
         executions=executions(),
         clock=now,
         policy=Settings.load(*POLL_SETTINGS).poll_policy,
+    )
+
+
+@functools.cache
+def transact_and_wake() -> TransactAndWake:
+    from agentruns.waking import TransactAndWake
+
+    return TransactAndWake(
+        activities=stores().activities,
+        executions=executions(),
+        clock=now,
+        policy=Settings.load(*POLL_SETTINGS).poll_policy,
+    )
+
+
+@functools.cache
+def link_activities() -> LinkActivities:
+    from agentruns.linking import LinkActivities
+
+    return LinkActivities(
+        activities=stores().activities, transact_and_wake=transact_and_wake(), clock=now
+    )
+
+
+@functools.cache
+def tend_waits() -> TendWaits:
+    from agentruns.tending import TendWaits
+
+    return TendWaits(
+        transact_and_wake=transact_and_wake(),
+        link_activities=link_activities(),
+        admit_activities=admit_activities(),
+        clock=now,
     )
 
 

@@ -13,6 +13,7 @@ from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import AgentKeyring, IssueAgentKey
 from agentruns.agent_results import AgentOfRun, ReadContext, RenewToken
+from agentruns.api.action_services import action_services_over
 from agentruns.api.agent_app import build_agent_app
 from agentruns.api.agent_services import AgentServices
 from agentruns.connection_checks import CheckConnection
@@ -60,6 +61,13 @@ class AgentApi:
                 clock=world.clock,
                 receive_delta=world.receive_delta,
                 report_tool_call=world.report_tool_call,
+                actions=action_services_over(
+                    activities=world.store,
+                    accept_activity=world.accept_activity,
+                    link_activities=world.link_activities,
+                    executions=world.executions,
+                    clock=world.clock,
+                ),
             )
         )
 

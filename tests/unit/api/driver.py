@@ -119,6 +119,8 @@ class Api:
         )
         return services_over(
             activities=self.activities,
+            inbox=self.activities,
+            comments=self.activities,
             agents=self.agents,
             agent_keys=self.agent_keys,
             skills=self.skills,

@@ -80,6 +80,10 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "generation": 1,
         "redrive_of": None,
         "redriven_as": None,
+        "reassigned_from": None,
+        "reassigned_as": None,
+        "parent_activity_id": None,
+        "waits": [],
         "admission": "unlimited",
     }
     assert run["run_id"] == started["run_id"]

@@ -20,6 +20,7 @@ def test_put_answers_the_agent_with_its_defaults(ready: Api):
         "timeout_seconds": 86_400,
         "on_start_unknown": "hold",
         "detection": {"relative_delay": 0.25},
+        "on_approval_expired": "fail",
         "system_prompt": "",
         "model": "",
         "max_turns": None,

@@ -372,7 +372,7 @@ def test_the_openapi_document_can_be_made(api: Api):
     document = json.loads(
         build_resolver(api.services).get_openapi_json_schema(title="agentruns", version="1")
     )
-    assert len(document["paths"]) == 27
+    assert len(document["paths"]) == 31
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]

@@ -16,6 +16,7 @@ def a_run(status: str = "running", **changes: Any) -> dict[str, Any]:
     run = {
         "run_id": RUN_ID,
         "attempt": 1,
+        "wake_reason": "new_task",
         "status": status,
         "aop_item_id": "item-77",
         "workflow_run_id": None,
@@ -67,7 +68,11 @@ def an_activity(
         "admission": "unlimited",
         "redrive_of": None,
         "redriven_as": None,
+        "reassigned_from": None,
+        "reassigned_as": None,
+        "parent_activity_id": None,
         "runs": runs,
+        "waits": [],
     }
     return activity | changes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentruns.model import EventType
+from agentruns.event_types import EventType
+from agentruns.model import ActivityRecord
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import World
 
@@ -10,6 +11,19 @@ ACTIVITY_ENDS = {
     EventType.ACTIVITY_COMPLETED: ActivityStatus.DONE,
     EventType.ACTIVITY_FAILED: ActivityStatus.FAILED,
     EventType.ACTIVITY_CANCELLED: ActivityStatus.CANCELLED,
+    EventType.ACTIVITY_REASSIGNED: ActivityStatus.REASSIGNED,
+}
+WAIT_EVENTS = {
+    EventType.ACTIVITY_HELD,
+    EventType.REVIEW_REQUESTED,
+    EventType.APPROVAL_REQUESTED,
+    EventType.APPROVAL_DECIDED,
+    EventType.APPROVAL_EXPIRED,
+    EventType.HUMAN_TASK_OPENED,
+    EventType.HUMAN_TASK_RESOLVED,
+    EventType.HUMAN_TASK_EXPIRED,
+    EventType.SUBTASK_CREATED,
+    EventType.SUBTASK_ENDED,
 }
 RUN_ENDS = {EventType.RUN_COMPLETED, EventType.RUN_FAILED}
 
@@ -27,7 +41,7 @@ def told_run_statuses(world: World, activity_id: str) -> dict[str, RunStatus]:
             told[event.run_id] = RunStatus(event.detail["status"])
         elif event.type is EventType.RUN_START_UNKNOWN:
             told[event.run_id] = RunStatus.START_UNKNOWN
-        elif event.type is EventType.RUN_RETRIED:
+        elif event.type in {EventType.RUN_RETRIED, EventType.RUN_RESUMED}:
             told[event.detail["next_run_id"]] = RunStatus.PENDING
     return told
 
@@ -36,8 +50,8 @@ def told_activity_status(world: World, activity_id: str) -> ActivityStatus:
     """The activity's status as the events alone tell it."""
     told = ActivityStatus.QUEUED
     for event in world.events(activity_id):
-        if event.type is EventType.ACTIVITY_STARTED:
-            told = ActivityStatus.IN_PROGRESS
+        if event.type is EventType.ACTIVITY_STARTED or event.type in WAIT_EVENTS:
+            told = ActivityStatus(event.detail["status"])
         elif event.type is EventType.ACTIVITY_BLOCKED:
             told = ActivityStatus.BLOCKED
         elif event.type is EventType.ACTIVITY_RESUMED and "status" in event.detail:
@@ -67,3 +81,18 @@ def check_invariants(world: World, activity_id: str) -> None:
     for run in record.runs[:-1]:
         assert run.status.is_terminal
         assert run.due_at is None
+    check_waits(record)
+
+
+def check_waits(record: ActivityRecord) -> None:
+    """Each has one answer or none; what is answered is due no more, and what holds an activity
+    shows in its status."""
+    assert list(range(1, len(record.waits) + 1)) == [wait.number for wait in record.waits]
+    for wait in record.waits:
+        assert wait.is_open == (wait.decided_at is None)
+        assert wait.is_open or wait.due_at is None
+        assert wait.told_in is None or wait.told_in in {run.run_id for run in record.runs}
+    if record.activity.status.is_terminal:
+        assert not record.blocking_waits
+    elif record.blocking_waits:
+        assert record.activity.status not in {ActivityStatus.IN_PROGRESS}

@@ -16,7 +16,8 @@ from agentruns.errors import (
     StartUnknown,
     UpstreamUnavailable,
 )
-from agentruns.model import EventType, RetryPolicy
+from agentruns.event_types import EventType
+from agentruns.model import RetryPolicy
 from agentruns.providers import LeapDialect
 from agentruns.redriving import Redrive
 from agentruns.refusals import ApiKeyRejected, WorkflowRunNotFound

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentruns.errors import HookRefused, UpstreamUnavailable
-from agentruns.model import EventType
+from agentruns.event_types import EventType
 from agentruns.providers import LeapDialect
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep

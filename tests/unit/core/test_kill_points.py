@@ -17,13 +17,8 @@ from typing import Any
 import pytest
 
 from agentruns.errors import StartUnknown, UpstreamUnavailable
-from agentruns.model import (
-    ActivityRequest,
-    EventType,
-    EvidenceSource,
-    OnStartUnknown,
-    RetryPolicy,
-)
+from agentruns.event_types import EventType
+from agentruns.model import ActivityRequest, EvidenceSource, OnStartUnknown, RetryPolicy
 from agentruns.ports import WorkflowRun
 from agentruns.providers import ConnectionLimits, LeapDialect
 from agentruns.refusals import TokenRejected

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agentruns.model import EventType
+from agentruns.event_types import EventType
 from agentruns.publishing import PublishEvents
 from agentruns.store.items import event_row
 from agentruns.store.stream import event_of_record

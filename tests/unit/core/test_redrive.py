@@ -17,8 +17,9 @@ from agentruns.errors import (
     IdempotencyKeyReused,
     StartUnknown,
 )
+from agentruns.event_types import EventType
 from agentruns.lifecycle import bind_start, end_run, settle
-from agentruns.model import Change, EventType, EvidenceSource, OnStartUnknown, Problem, RetryPolicy
+from agentruns.model import Change, EvidenceSource, OnStartUnknown, Problem, RetryPolicy
 from agentruns.ports import ActivityFilter
 from agentruns.providers import LeenaAopAdapter
 from agentruns.redriving import PRIOR_OUTPUT_CONTEXT_KEY, FailedFilter, Redrive

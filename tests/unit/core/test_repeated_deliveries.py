@@ -14,15 +14,19 @@ from typing import Any
 
 import pytest
 
+from agentruns.actions import ReviewWanted
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_errors import ResultAlreadyReceived
 from agentruns.errors import StartUnknown
+from agentruns.linking import LinkFromStream
 from agentruns.model import Event
 from agentruns.publishing import PublishEvents
 from agentruns.secret import Secret
 from agentruns.statuses import RunStatus
+from agentruns.subtasks import Subtask
+from agentruns.wait import Answer, Decision
 from tests.fakes.event_bus import RecordingEventBus
-from tests.fakes.world import LEAP_ADAPTER, TENANT, World
+from tests.fakes.world import LEAP_ADAPTER, TENANT, WRITER, World
 from tests.unit.core.agents import DRAFT, FAILURE, WRITING, parked_writing
 from tests.unit.core.hooked import a_body, hook_of, parked_workflow
 from tests.unit.core.invariants import check_invariants
@@ -148,9 +152,52 @@ def publishing(world: World) -> Deliver:
     return lambda: publish(records)
 
 
+def asking_for_a_review(world: World) -> Deliver:
+    wanted = ReviewWanted(title="Look at it", description="a draft")
+    run_id = parked_writing(world).run_id
+    return lambda: world.request_review(TENANT, run_id, wanted)
+
+
+def opening_a_subtask(world: World) -> Deliver:
+    subtask = Subtask(title="Research", agent_role=WRITER, prompt="find out")
+    run_id = parked_writing(world).run_id
+    return lambda: world.create_subtask(TENANT, run_id, subtask)
+
+
+def deciding(world: World) -> Deliver:
+    wanted = ReviewWanted(title="Look at it", description="a draft")
+    asked = world.request_review(TENANT, parked_writing(world).run_id, wanted)
+    answer = Answer(decision=Decision.REJECTED, answered_by="operator:k1", note="no")
+    return lambda: world.decide_approval(TENANT, asked.wait.wait_id, answer)
+
+
+def linking(world: World) -> Deliver:
+    """The end of a subtask, as the stream brings it."""
+    subtask = Subtask(title="Research", agent_role=WRITER, prompt="find out")
+    wait = world.create_subtask(TENANT, parked_writing(world).run_id, subtask)
+    child_id = str(wait.subtask_activity_id)
+    world.cancel_activity(TENANT, child_id, "")
+    events = {str(event.sequence): event for event in world.events(child_id)}
+    records = [{"dynamodb": {"SequenceNumber": number}} for number in events]
+    link = LinkFromStream(
+        link_activities=world.link_activities,
+        event_of_record=lambda record: events[record["dynamodb"]["SequenceNumber"]],
+    )
+    return lambda: link(records)
+
+
+def tending(world: World) -> Deliver:
+    """The sweeper, where an approval has expired."""
+    wanted = ReviewWanted(title="Look at it", description="a draft")
+    world.request_review(TENANT, parked_writing(world).run_id, wanted)
+    world.clock.advance(4 * 86_400)
+    return lambda: world.sweep(lambda: True)
+
+
 DELIVERIES: dict[str, dict[str, Callable[[World], Deliver]]] = {
     "accept_event": {"a request": accepting},
-    "operator_api": {"a request": accepting},
+    "operator_api": {"a request": accepting, "a decision": deciding},
+    "link_activities": {"a subtask's end": linking},
     "open_run": {"an execution": opening},
     "mint_token": {"a run": minting},
     "execute_aop": {"a run": starting, "an answer that is lost": starting_without_an_answer},
@@ -159,7 +206,12 @@ DELIVERIES: dict[str, dict[str, Callable[[World], Deliver]]] = {
         "a run": dispatching_an_agent,
         "an answer that is lost": dispatching_without_an_answer,
     },
-    "agent_api": {"a result": delivering(DRAFT), "a failure": delivering(FAILURE)},
+    "agent_api": {
+        "a result": delivering(DRAFT),
+        "a failure": delivering(FAILURE),
+        "a review": asking_for_a_review,
+        "a subtask": opening_a_subtask,
+    },
     "hooks_api": {word: telling(word) for word in ("running", "completed", "failed")},
     "check_run": {word: looking(word) for word in ("in_progress", "paused", "completed", "failed")},
     "park_run": {"a paused run": parking},
@@ -167,7 +219,7 @@ DELIVERIES: dict[str, dict[str, Callable[[World], Deliver]]] = {
         **{word: settling(word) for word in ("completed", "failed", "aborted")},
         "an error": settling_an_error,
     },
-    "sweep": {"an ended run": sweeping},
+    "sweep": {"an ended run": sweeping, "an expired approval": tending},
     "publish_events": {"a log": publishing},
 }
 CASES = [(function, case) for function, cases in DELIVERIES.items() for case in cases]
@@ -184,6 +236,7 @@ def rows(world: World) -> Any:
             entry.activity_input,
             [_without_count(run) for run in entry.runs.values()],
             list(entry.events),
+            dict(entry.waits),
         )
         for entry in world.store._entries.values()
     ], dict(world.durations._rows)
@@ -209,5 +262,7 @@ def test_run_three_times_it_leaves_the_rows_of_one_run(function, case):
 
     assert once == rows(world)
     assert len(world.leena.executes) + len(world.leap.calls_of("start")) <= 1
-    (activity_id,) = {activity_id for _, activity_id in world.store._entries}
-    check_invariants(world, activity_id)
+    activity_ids = {activity_id for _, activity_id in world.store._entries}
+    assert len(activity_ids) == (2 if "subtask" in case else 1)
+    for activity_id in activity_ids:
+        check_invariants(world, activity_id)

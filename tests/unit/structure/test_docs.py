@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import pytest
 
-from agentruns.model import EventType, EvidenceSource, Trigger, WakeReason
+from agentruns.event_types import EventType
+from agentruns.model import EvidenceSource, Trigger, WakeReason
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep
 from tests.unit.structure.project import ROOT, resources

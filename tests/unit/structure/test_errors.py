@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from agentruns import agent_errors, errors, refusals
+from agentruns import agent_errors, errors, refusals, wait_errors
 from agentruns.api.problems import STATUSES
 from agentruns.error_names import permanent_error_names
 from agentruns.errors import AgentrunsError, PermanentError
@@ -72,11 +72,11 @@ def test_signals_are_told_of_below_the_tree():
 
 
 def test_every_error_is_defined_in_one_place():
+    apart = {refusals.__name__, agent_errors.__name__, wait_errors.__name__}
     refused = {each for each in error_classes() if each.__module__ == refusals.__name__}
-    homes = {errors.__name__, agent_errors.__name__}
-    elsewhere = {each for each in error_classes() - refused if each.__module__ not in homes}
+    here = {each for each in error_classes() if each.__module__ == errors.__name__}
 
-    assert elsewhere == set()
+    assert {each.__module__ for each in error_classes() - here} == apart
     assert refused == {e for e in error_classes() if issubclass(e, errors.UpstreamRejected)} - {
         errors.UpstreamRejected
     }

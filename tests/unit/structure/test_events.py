@@ -16,6 +16,7 @@ import pytest
 
 from agentruns import lifecycle, wiring
 from agentruns.errors import ActivityNotFound, ScheduleNotFound
+from agentruns.linking import LinkFromStream
 from agentruns.model import Activity, ActivityInput, ActivityRequest, Schedule, Trigger
 from agentruns.providers import Adapter, LeenaAopAdapter
 from agentruns.publishing import PublishEvents
@@ -74,6 +75,8 @@ OUTCOMES: dict[str, Any] = {
     "settle_run-unknown_activity": ActivityNotFound,
     "sweep-minute": {"due": 1, "left_alone": 1},
     "sweep-by_hand": {"due": 1, "left_alone": 1},
+    "link_activities-subtask_ended": {"batchItemFailures": []},
+    "link_activities-unknown_event_type": ValueError,
     "publish_events-new_events": {"batchItemFailures": []},
     "publish_events-other_rows": {"batchItemFailures": []},
     "publish_events-unknown_event_type": ValueError,
@@ -124,8 +127,14 @@ def world(monkeypatch):
         bus=world.bus,  # type: ignore[attr-defined]  # likewise
         event_of_record=event_of_record,
     )
+    beside = {
+        "publish_events": publish,
+        "link_activities": LinkFromStream(
+            link_activities=world.link_activities, event_of_record=event_of_record
+        ),
+    }
     for name in WORKERS:
-        use_case = publish if name == "publish_events" else getattr(world, name)
+        use_case = beside.get(name) or getattr(world, name)
         monkeypatch.setattr(wiring, name, lambda use_case=use_case: use_case)
     return world
 

@@ -21,7 +21,7 @@ VALUES = {
     *("deltas", "log_positions"),
     *("bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
     *("outputs", "polling", "ports", "providers", "refusals", "secret", "statuses", "steps"),
-    *("watching",),
+    *("watching", "event_types", "wait", "wait_errors", "wait_ports"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -93,6 +93,7 @@ def test_imports_point_one_way(module):
 
 def test_use_cases_know_no_technology():
     assert use_cases() == {
+        "actions",
         "activities",
         "admission",
         "admitting",
@@ -111,6 +112,7 @@ def test_use_cases_know_no_technology():
         "checking",
         "connection_checks",
         "connections",
+        "deciding",
         "dispatching",
         "evidence",
         "fair_queue",
@@ -122,14 +124,17 @@ def test_use_cases_know_no_technology():
         "hook_urls",
         "hooks",
         "idempotency",
+        "inbox",
         "issued_keys",
         "learning",
         "lifecycle",
+        "linking",
         "look_marks",
         "operator_keys",
         "parking",
         "probing",
         "publishing",
+        "reassigning",
         "redriving",
         "resolving",
         "run_outputs",
@@ -139,11 +144,15 @@ def test_use_cases_know_no_technology():
         "schedules",
         "sessions",
         "skills",
+        "subtasks",
         "sweeping",
+        "tending",
         "tokens",
         "task_tokens",
         "transact",
         "transitions",
+        "waits",
+        "wake",
         "waking",
         "workflows",
     }

@@ -79,6 +79,11 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "EventBus": {"events:PutEvents"},
         "FailedPublishesQueue": {"sqs:SendMessage"},
     },
+    "link_activities": {
+        TABLE: WRITE,
+        MACHINE: {"states:SendTaskSuccess"},
+        "FailedLinksQueue": {"sqs:SendMessage"},
+    },
     "accept_event": {
         TABLE: WRITE,
         MACHINE: {"states:StartExecution"},
@@ -87,6 +92,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "operator_api": {
         TABLE: LEASE,
         f"{TABLE}/index/listing": {"dynamodb:Query"},
+        f"{TABLE}/index/inbox": {"dynamodb:Query"},
         CONNECTIONS: STORE_SECRET | {"secretsmanager:DeleteSecret"},
         AGENTS: STORE_SECRET | {"secretsmanager:DeleteSecret"},
         TOKENS: {"secretsmanager:DeleteSecret"},

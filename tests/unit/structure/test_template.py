@@ -124,7 +124,7 @@ def test_the_template_is_in_the_house_order():
 
 def test_resources_stand_in_their_section():
     for name in WORKERS:
-        beside = name in {"sweep", "publish_events"}
+        beside = name in {"sweep", "publish_events", "link_activities"}
         expected = "Beside the workflow" if beside else "Workflow functions"
         assert section_of(logical_id(name)) == expected
     assert section_of("AcceptEventFunction") == "Events and schedules"
@@ -289,8 +289,9 @@ def test_asynchronous_functions_are_those_with_a_rule_or_a_schedule():
     assert by_event == set(INVOKED_ASYNCHRONOUSLY)
 
 
-def test_the_stream_gives_up_on_a_poison_record_and_tells():
-    (source,) = function_properties("publish_events")["Events"].values()
+@pytest.mark.parametrize("function", ["publish_events", "link_activities"])
+def test_the_stream_gives_up_on_a_poison_record_and_tells(function):
+    (source,) = function_properties(function)["Events"].values()
     mapping = source["Properties"]
 
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
+from agentruns.api.agent_routes.actions import action_routes
 from agentruns.api.agent_routes.health import health_routes
 from agentruns.api.agent_routes.reports import report_routes
 from agentruns.api.agent_routes.runs import callback_routes, run_routes
@@ -49,7 +50,14 @@ CODES: Mapping[HTTPStatus, str] = {
 def build_agent_resolver(services: AgentServices) -> APIGatewayRestResolver:
     """The routes with their validation; the OpenAPI document is generated from it."""
     resolver = new_resolver()
-    for build_router in (run_routes, report_routes, skill_routes, session_routes, health_routes):
+    for build_router in (
+        run_routes,
+        action_routes,
+        report_routes,
+        skill_routes,
+        session_routes,
+        health_routes,
+    ):
         resolver.include_router(build_router(services), prefix=PREFIX)
     resolver.include_router(callback_routes(services))
     return resolver

@@ -12,6 +12,7 @@ from agentruns.agent_keys import AgentKeyring
 from agentruns.agent_results import AgentOfRun, AgentRuns, DeliverResult, ReadContext, RenewToken
 from agentruns.agent_stores import SessionStore
 from agentruns.agent_streams import ReceiveDelta, ReportToolCall
+from agentruns.api.action_services import ActionServices
 from agentruns.ports import Clock
 from agentruns.probing import ProbeAgent
 from agentruns.sessions import StoreSession
@@ -29,6 +30,7 @@ class AgentServices:
     read_context: ReadContext
     renew_token: RenewToken
     deliver_result: DeliverResult
+    actions: ActionServices
     agent_of_run: AgentOfRun
     skills_of_agent: SkillsOfAgent
     store_session: StoreSession

@@ -23,6 +23,7 @@ from agentruns.api.routes.redrives import redrive_routes
 from agentruns.api.routes.runs import run_routes
 from agentruns.api.routes.schedules import schedule_routes
 from agentruns.api.routes.skills import skill_routes
+from agentruns.api.routes.waits import wait_routes
 from agentruns.api.services import ApiServices
 
 CHALLENGE = 'ApiKey realm="agentruns"'
@@ -41,6 +42,7 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
         redrive_routes,
         run_routes,
         schedule_routes,
+        wait_routes,
         operator_key_routes,
     ):
         resolver.include_router(build_router(services), prefix="/v1")

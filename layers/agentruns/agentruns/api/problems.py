@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from agentruns import agent_errors, errors, refusals
+from agentruns import agent_errors, errors, refusals, wait_errors
 from agentruns.api.validation import FieldProblem, field_problems
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -51,6 +51,8 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     errors.ConnectionNotFound: HTTPStatus.NOT_FOUND,
     errors.AgentNotFound: HTTPStatus.NOT_FOUND,
     errors.ScheduleNotFound: HTTPStatus.NOT_FOUND,
+    wait_errors.ApprovalNotFound: HTTPStatus.NOT_FOUND,
+    wait_errors.HumanTaskNotFound: HTTPStatus.NOT_FOUND,
     errors.OperatorKeyNotFound: HTTPStatus.NOT_FOUND,
     agent_errors.AgentKeyNotFound: HTTPStatus.NOT_FOUND,
     agent_errors.SkillNotFound: HTTPStatus.NOT_FOUND,
@@ -65,6 +67,10 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     agent_errors.RunNotDispatched: HTTPStatus.CONFLICT,
     agent_errors.SkillInUse: HTTPStatus.CONFLICT,
     agent_errors.DeltaAlreadyReceived: HTTPStatus.CONFLICT,
+    wait_errors.RunEnded: HTTPStatus.CONFLICT,
+    wait_errors.AlreadyAnswered: HTTPStatus.CONFLICT,
+    wait_errors.AnswerTooLate: HTTPStatus.CONFLICT,
+    wait_errors.OwnRequest: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
     errors.RequestInFlight: HTTPStatus.CONFLICT,
     errors.HookRefused: HTTPStatus.NOT_FOUND,

@@ -16,6 +16,7 @@ from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
 from agentruns.agent_ports import AgentCaller
 from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
+from agentruns.api.wait_services import WaitServices, wait_services_over
 from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
     DeleteConnection,
@@ -47,6 +48,7 @@ from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
 from agentruns.run_log import ReadRunLog
 from agentruns.schedules import StoreSchedule
 from agentruns.skills import DeleteSkill, StoreSkill
+from agentruns.wait_ports import CommentStore, Inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +89,14 @@ class ApiServices:
     read_run_log: ReadRunLog
     tool_calls: ToolCallStore
     count_looks: CountLooks
+    waits: WaitServices
 
 
 def services_over(
     *,
     activities: ActivityStore,
+    inbox: Inbox,
+    comments: CommentStore,
     agents: AgentStore,
     agent_keys: AgentKeyStore,
     skills: SkillStore,
@@ -231,4 +236,12 @@ def services_over(
         read_run_log=ReadRunLog(activities=activities, deltas=deltas, clock=clock),
         tool_calls=tool_calls,
         count_looks=count_looks,
+        waits=wait_services_over(
+            activities=activities,
+            inbox=inbox,
+            comments=comments,
+            executions=executions,
+            clock=clock,
+            policy=policy,
+        ),
     )

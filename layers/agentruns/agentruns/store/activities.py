@@ -48,7 +48,9 @@ from agentruns.store.slots import enter_queue, move, read_slots
 from agentruns.store.table import ABSENT, Condition, Delete, DynamoDbTable, Put, at_version
 from agentruns.store.tool_calls import tool_call_writes
 from agentruns.store.values import Row, read_time, to_item, write_time
+from agentruns.store.wait_items import comment_row, read_wait, wait_row
 from agentruns.store.watches import read_watch
+from agentruns.wait import Wait
 
 MAX_LISTING_QUERIES = 5
 FILTERED_PAGE_SIZE = 100
@@ -76,6 +78,7 @@ class DynamoDbActivityStore:
         events: Sequence[NewEvent],
         idempotency: Idempotency | None,
         predecessor: Change | None = None,
+        waits: Sequence[Wait] = (),
     ) -> None:
         """An idempotency key that had expired when the activity was created is taken over."""
         numbered = _number(activity, events)
@@ -85,6 +88,7 @@ class DynamoDbActivityStore:
             Put(row=input_row(stored, activity_input), condition=ABSENT),
             Put(row=run_row(replace(run, version=1)), condition=ABSENT),
             *(Put(row=event_row(event), condition=ABSENT) for event in numbered),
+            *(Put(row=wait_row(replace(wait, version=1)), condition=ABSENT) for wait in waits),
         ]
         if activity.admission is Admission.WAITING:
             writes.append(enter_queue(stored))
@@ -103,11 +107,14 @@ class DynamoDbActivityStore:
 
     def read(self, tenant: str, activity_id: str) -> ActivityRecord:
         pk = keys.activity_key(tenant, activity_id)
-        rows = self._table.read_range(pk, keys.META, keys.LAST_RUN)
+        rows = self._table.read_range(pk, keys.META, keys.LAST_WAIT)
         if not rows:
             raise ActivityNotFound(activity_id)
-        runs = tuple(read_run(row) for row in rows[1:])
-        return ActivityRecord(activity=read_activity(rows[0]), runs=runs)
+        return ActivityRecord(
+            activity=read_activity(rows[0]),
+            runs=tuple(read_run(row) for row in rows if _is(keys.RUN_PREFIX, row)),
+            waits=tuple(read_wait(row) for row in rows if _is(keys.WAIT_PREFIX, row)),
+        )
 
     def read_input(self, tenant: str, activity_id: str) -> ActivityInput:
         row = self._table.get(keys.activity_key(tenant, activity_id), keys.INPUT)
@@ -187,6 +194,10 @@ def _no_outputs() -> OutputStore:
     raise SettingsMissing(["output_bucket_name"])
 
 
+def _is(prefix: str, row: Row) -> bool:
+    return str(row["sk"]).startswith(prefix)
+
+
 def _read_due_run(row: Row) -> DueRun:
     """Of what the index projects."""
     return DueRun(
@@ -194,6 +205,7 @@ def _read_due_run(row: Row) -> DueRun:
         activity_id=row["activity_id"],
         run_id=row["run_id"],
         due_at=read_time(row["due_at"]),
+        is_wait=_is(keys.WAIT_PREFIX, row),
         watch=read_watch(row["watch"]) if "watch" in row else None,
     )
 
@@ -207,7 +219,8 @@ def _after(change: Change) -> ActivityRecord:
         last_sequence=before.last_sequence + len(change.events),
     )
     runs = tuple(replace(run, version=run.version + 1) for run in change.runs)
-    return ActivityRecord(activity=activity, runs=runs)
+    waits = tuple(replace(wait, version=wait.version + 1) for wait in change.waits)
+    return ActivityRecord(activity=activity, runs=runs, waits=waits)
 
 
 def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
@@ -215,9 +228,14 @@ def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
     writes: list[Put | Delete] = [
         Put(row=activity_row(after.activity), condition=at_version(before.version)),
         *(
-            Put(row=run_row(stored), condition=at_version(run.version) if run.version else ABSENT)
+            Put(row=run_row(stored), condition=_as_read(run.version))
             for run, stored in zip(change.runs, after.runs, strict=True)
         ),
+        *(
+            Put(row=wait_row(stored), condition=_as_read(wait.version))
+            for wait, stored in zip(change.waits, after.waits, strict=True)
+        ),
+        *(Put(row=comment_row(comment), condition=ABSENT) for comment in change.comments),
         *(Put(row=event_row(event), condition=ABSENT) for event in _number(before, change.events)),
     ]
     if change.tool_call is not None:
@@ -225,6 +243,10 @@ def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
     if change.admission_before is not None:
         writes += move(after.activity, change.admission_before)
     return writes
+
+
+def _as_read(version: int) -> Condition:
+    return at_version(version) if version else ABSENT
 
 
 def _number(activity: Activity, events: Sequence[NewEvent]) -> tuple[Event, ...]:

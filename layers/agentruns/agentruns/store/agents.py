@@ -14,6 +14,7 @@ from agentruns.store.items import (
 from agentruns.store.keys import agents_key
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
+from agentruns.wait import OnApprovalExpired
 
 
 class DynamoDbAgentStore:
@@ -58,6 +59,7 @@ def _row(agent: Agent) -> Row:
         "model": agent.model or None,
         "max_turns": agent.max_turns,
         "skills": agent.skills or None,
+        "on_approval_expired": agent.on_approval_expired.value,
     }
 
 
@@ -77,4 +79,5 @@ def _agent(row: Row) -> Agent:
         model=row.get("model", ""),
         max_turns=row.get("max_turns"),
         skills=row.get("skills", ()),
+        on_approval_expired=OnApprovalExpired(row.get("on_approval_expired", "fail")),
     )

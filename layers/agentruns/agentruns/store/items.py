@@ -11,12 +11,12 @@ from typing import Any
 
 from agentruns.agent_reports import AgentReport
 from agentruns.durations import DurationHistory
+from agentruns.event_types import EventType
 from agentruns.model import (
     Activity,
     ActivityInput,
     Admission,
     Event,
-    EventType,
     Evidence,
     EvidenceSource,
     Idempotency,
@@ -31,9 +31,11 @@ from agentruns.model import (
 from agentruns.outputs import OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import (
+    HUMAN,
     LEAP_WORKFLOW,
     WEBHOOK_AGENT,
     Adapter,
+    HumanAdapter,
     LeapWorkflowAdapter,
     LeenaAopAdapter,
     WebhookAgentAdapter,
@@ -50,6 +52,7 @@ from agentruns.store.values import (
     write_time,
 )
 from agentruns.store.watches import read_watch, write_watch
+from agentruns.wait import OnApprovalExpired
 
 
 def activity_row(activity: Activity) -> Row:
@@ -86,6 +89,11 @@ def activity_row(activity: Activity) -> Row:
         "error": _write_problem(activity.error),
         "redrive_of": activity.redrive_of,
         "redriven_as": activity.redriven_as,
+        "reassigned_from": activity.reassigned_from,
+        "reassigned_as": activity.reassigned_as,
+        "parent_activity_id": activity.parent_activity_id,
+        "timeout_seconds": activity.timeout_seconds,
+        "on_approval_expired": activity.on_approval_expired.value,
     }
 
 
@@ -119,6 +127,11 @@ def read_activity(row: Row) -> Activity:
         error=_read_problem(row.get("error")),
         redrive_of=row.get("redrive_of"),
         redriven_as=row.get("redriven_as"),
+        reassigned_from=row.get("reassigned_from"),
+        reassigned_as=row.get("reassigned_as"),
+        parent_activity_id=row.get("parent_activity_id"),
+        timeout_seconds=row.get("timeout_seconds"),
+        on_approval_expired=OnApprovalExpired(row.get("on_approval_expired", "fail")),
     )
 
 
@@ -145,6 +158,7 @@ def run_row(run: Run) -> Row:
         "pk": keys.activity_key(run.tenant, run.activity_id),
         "sk": keys.run_sort_key(run.attempt),
         **_due_attributes(run),
+        **_inbox_attributes(run),
         "tenant": run.tenant,
         "activity_id": run.activity_id,
         "run_id": run.run_id,
@@ -280,6 +294,8 @@ def read_idempotency(row: Row, key: str) -> Idempotency:
 def adapter_to_json(adapter: Adapter) -> dict[str, str]:
     if isinstance(adapter, WebhookAgentAdapter):
         return {"type": adapter.type, "url": adapter.url}
+    if isinstance(adapter, HumanAdapter):
+        return {"type": adapter.type, "user_id": adapter.user_id}
     work = "workflow_id" if isinstance(adapter, LeapWorkflowAdapter) else "aop_id"
     return {"type": adapter.type, "connection": adapter.connection, work: adapter.work_id}
 
@@ -287,6 +303,8 @@ def adapter_to_json(adapter: Adapter) -> dict[str, str]:
 def adapter_from_json(value: dict[str, str]) -> Adapter:
     if value.get("type") == WEBHOOK_AGENT:
         return WebhookAgentAdapter(url=value["url"])
+    if value.get("type") == HUMAN:
+        return HumanAdapter(user_id=value["user_id"])
     if value.get("type") == LEAP_WORKFLOW:
         return LeapWorkflowAdapter(connection=value["connection"], workflow_id=value["workflow_id"])
     return LeenaAopAdapter(connection=value["connection"], aop_id=value["aop_id"])
@@ -314,6 +332,16 @@ def _due_attributes(run: Run) -> Row:
     return {
         "due_pk": keys.due_shard_key(keys.due_shard(run.activity_id)),
         "due_sk": keys.due_sort_key(run.due_at, run.run_id),
+    }
+
+
+def _inbox_attributes(run: Run) -> Row:
+    """Of a run that waits for a person: of the provider's, or one who says what became of it."""
+    if run.status not in {RunStatus.PAUSED, RunStatus.START_UNKNOWN}:
+        return {}
+    return {
+        "inbox_pk": keys.inbox_key(run.tenant),
+        "inbox_sk": keys.inbox_sort_key(run.status_since or run.created_at, run.run_id),
     }
 
 

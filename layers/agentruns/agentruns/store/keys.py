@@ -3,7 +3,10 @@
     pk                               sk               row
     T#<tenant>#ACT#<activity_id>     META             the activity; index `listing`
                                      INPUT            its message and context, written once
-                                     RUN#<attempt>    a run; index `due` while it has a due_at
+                                     RUN#<attempt>    a run; index `due` while it has a due_at,
+                                                      `inbox` while it waits for a person
+                                     WAIT#<number>    what it waits for; the same two indexes
+                                     COMMENT#<id>     a comment
                                      EVT#<sequence>   an event; the table's stream publishes it
                                      CALL#<attempt>#<number>
                                                       a tool call of a run, in full
@@ -30,8 +33,8 @@
     LOOKS                            <tenant>#<connection>
                                                       until when parked runs are looked at; TTL
 
-Reading an activity is one query from META to RUN#~, which leaves out all of those that come before
-META: INPUT, EVT#, CALL#, DELTA#.
+Reading an activity is one query from META to WAIT#~, which leaves out all of those that come before
+META: INPUT, EVT#, COMMENT#, CALL#, DELTA#.
 """
 
 from __future__ import annotations
@@ -43,7 +46,10 @@ from agentruns.store.values import write_time
 
 META = "META"
 INPUT = "INPUT"
-LAST_RUN = "RUN#~"
+RUN_PREFIX = "RUN#"
+WAIT_PREFIX = "WAIT#"
+LAST_WAIT = "WAIT#~"
+COMMENT_PREFIX = "COMMENT#"
 EVENT_PREFIX = "EVT#"
 SLOT_PREFIX = "SLOT#"
 WAITING_PREFIX = "WAIT#"
@@ -55,6 +61,7 @@ LATEST_SESSION = "LATEST"
 
 LISTING = "listing"
 DUE = "due"
+INBOX = "inbox"
 
 
 def activity_key(tenant: str, activity_id: str) -> str:
@@ -63,6 +70,23 @@ def activity_key(tenant: str, activity_id: str) -> str:
 
 def run_sort_key(attempt: int) -> str:
     return f"RUN#{attempt:04d}"
+
+
+def wait_sort_key(number: int) -> str:
+    return f"{WAIT_PREFIX}{number:04d}"
+
+
+def comment_sort_key(comment_id: str) -> str:
+    return f"{COMMENT_PREFIX}{comment_id}"
+
+
+def inbox_key(tenant: str) -> str:
+    return f"T#{tenant}#INBOX"
+
+
+def inbox_sort_key(since: datetime, item_id: str) -> str:
+    """Oldest first."""
+    return f"{write_time(since)}#{item_id}"
 
 
 def event_sort_key(sequence: int) -> str:

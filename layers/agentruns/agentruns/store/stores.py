@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         OperatorKeyStore,
         ScheduleStore,
     )
+    from agentruns.store.inbox import DynamoDbInbox
 
 
 class DynamoDbStores:
@@ -46,6 +47,12 @@ class DynamoDbStores:
         from agentruns.store.activities import DynamoDbActivityStore
 
         return DynamoDbActivityStore(self._table, self._outputs)
+
+    @cached_property
+    def inbox(self) -> DynamoDbInbox:
+        from agentruns.store.inbox import DynamoDbInbox
+
+        return DynamoDbInbox(self._table)
 
     @cached_property
     def agents(self) -> AgentStore:

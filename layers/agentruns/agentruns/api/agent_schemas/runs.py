@@ -99,6 +99,9 @@ class ContextAnswer(Answer):
     systemPrompt: str | None = None  # noqa: N815
     skills: list[ContextSkill]
     priorOutput: str | None = None  # noqa: N815
+    rejectionNote: str | None = None  # noqa: N815
+    reviewerFeedback: str | None = None  # noqa: N815
+    subtaskOutput: str | None = None  # noqa: N815
     model: str
     maxTurns: int | None = None  # noqa: N815
     timeoutMs: int  # noqa: N815
@@ -120,6 +123,9 @@ class ContextAnswer(Answer):
                 for each in context.skills
             ],
             priorOutput=briefing.prior_output,
+            rejectionNote=briefing.rejection_note,
+            reviewerFeedback=briefing.reviewer_feedback,
+            subtaskOutput=briefing.subtask_output,
             model=briefing.model,
             maxTurns=briefing.max_turns,
             timeoutMs=briefing.timeout_ms,

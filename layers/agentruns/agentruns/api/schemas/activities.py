@@ -28,6 +28,7 @@ from agentruns.api.schemas.fields import (
     answer_adapter,
 )
 from agentruns.api.schemas.runs import RunAnswer
+from agentruns.api.schemas.waits import WaitAnswer
 from agentruns.errors import InvalidRequest
 from agentruns.model import (
     Activity,
@@ -137,6 +138,9 @@ class ActivitySummaryAnswer(Answer):
     generation: int
     redrive_of: str | None
     redriven_as: str | None
+    reassigned_from: str | None
+    reassigned_as: str | None
+    parent_activity_id: str | None
     admission: Annotated[
         Admission,
         Field(description="`waiting`: for a slot of the connection, which limits them."),
@@ -148,12 +152,13 @@ class ActivitySummaryAnswer(Answer):
 
 
 class ActivityAnswer(ActivitySummaryAnswer):
-    """An activity with what the agent was told and its runs, oldest first."""
+    """An activity with what the agent was told, its runs and its waits, oldest first."""
 
     message: str
     context: dict[str, Any]
     input_csv_url: InputCsvUrl | None
     runs: list[RunAnswer]
+    waits: list[WaitAnswer]
 
     @classmethod
     def of_record(cls, record: ActivityRecord, told: ActivityInput) -> ActivityAnswer:
@@ -163,6 +168,7 @@ class ActivityAnswer(ActivitySummaryAnswer):
             context=dict(told.context),
             input_csv_url=told.input_csv_url,
             runs=[RunAnswer.of(record.activity, run) for run in record.runs],
+            waits=[WaitAnswer.of(wait) for wait in record.waits],
         )
 
 
@@ -212,5 +218,8 @@ def _fields_of(activity: Activity) -> dict[str, Any]:
         "generation": activity.generation,
         "redrive_of": activity.redrive_of,
         "redriven_as": activity.redriven_as,
+        "reassigned_from": activity.reassigned_from,
+        "reassigned_as": activity.reassigned_as,
+        "parent_activity_id": activity.parent_activity_id,
         "admission": activity.admission,
     }

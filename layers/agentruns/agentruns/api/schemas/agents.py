@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,9 @@ from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.secret import Secret
 from agentruns.skills import SKILLS_PER_AGENT
+from agentruns.wait import OnApprovalExpired
+
+OnApprovalExpiredWord = Literal["fail", "approve", "reject", "escalate"]
 
 
 class RetryBody(Body):
@@ -79,6 +82,7 @@ class AgentBody(Body):
     timeout_seconds: Annotated[int, Field(ge=60, le=LONGEST_TIMEOUT_SECONDS)] = 86_400
     on_start_unknown: OnStartUnknownWord = "hold"
     detection: DetectionBody | None = None
+    on_approval_expired: OnApprovalExpiredWord = "fail"
     auth: Annotated[
         AuthBody | None,
         Field(
@@ -115,6 +119,7 @@ class AgentBody(Body):
             timeout_seconds=self.timeout_seconds,
             on_start_unknown=OnStartUnknown(self.on_start_unknown),
             detection=USUAL_DETECTION if self.detection is None else self.detection.setting(),
+            on_approval_expired=OnApprovalExpired(self.on_approval_expired),
             system_prompt=self.system_prompt,
             model=self.model,
             max_turns=self.max_turns,
@@ -151,6 +156,7 @@ class AgentAnswer(Answer):
     timeout_seconds: int
     on_start_unknown: OnStartUnknownWord
     detection: RelativeDelayAnswer | MaxDelayAnswer
+    on_approval_expired: OnApprovalExpiredWord
     system_prompt: str
     model: str
     max_turns: int | None
@@ -171,6 +177,7 @@ class AgentAnswer(Answer):
             timeout_seconds=agent.timeout_seconds,
             on_start_unknown=agent.on_start_unknown.value,
             detection=_answer_detection(agent.detection),
+            on_approval_expired=agent.on_approval_expired.value,
             system_prompt=agent.system_prompt,
             model=agent.model,
             max_turns=agent.max_turns,

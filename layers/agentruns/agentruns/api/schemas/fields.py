@@ -14,7 +14,13 @@ from pydantic_core import PydanticCustomError
 
 from agentruns.ids import NAME_PATTERN, TENANT_PATTERN
 from agentruns.model import Problem
-from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter, WebhookAgentAdapter
+from agentruns.providers import (
+    Adapter,
+    HumanAdapter,
+    LeapWorkflowAdapter,
+    LeenaAopAdapter,
+    WebhookAgentAdapter,
+)
 
 MESSAGE_LIMIT_BYTES = 64 * 1024
 CONTEXT_LIMIT_BYTES = 200 * 1024
@@ -229,14 +235,24 @@ class WebhookAgentAnswer(Answer):
     url: AgentUrl
 
 
+class HumanAnswer(Answer):
+    """A person does the work: an agent gave it to them."""
+
+    type: Literal["human"]
+    user_id: str
+
+
 AdapterAnswer = Annotated[
-    LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer, Field(discriminator="type")
+    LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer | HumanAnswer,
+    Field(discriminator="type"),
 ]
 
 
 def answer_adapter(
     adapter: Adapter,
-) -> LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer:
+) -> LeenaAopAnswer | LeapWorkflowAnswer | WebhookAgentAnswer | HumanAnswer:
+    if isinstance(adapter, HumanAdapter):
+        return HumanAnswer(type="human", user_id=adapter.user_id)
     if isinstance(adapter, WebhookAgentAdapter):
         return WebhookAgentAnswer(type="webhook", url=adapter.url)
     connection = adapter.connection

@@ -16,7 +16,7 @@ from agentruns.api.schemas.fields import (
     ProblemAnswer,
 )
 from agentruns.errors import InvalidRequest
-from agentruns.model import Activity, ActivityRecord, Evidence, Run
+from agentruns.model import Activity, ActivityRecord, Evidence, Run, WakeReason
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, LeapWorkflowAdapter
 from agentruns.resolving import FOUND_FIELDS, Found
 from agentruns.run_outputs import own_ref
@@ -126,6 +126,7 @@ class RunAnswer(Answer):
     run_id: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]
     activity_id: str
     attempt: int
+    wake_reason: Annotated[WakeReason, Field(description="Why it was opened.")]
     status: RunStatus
     aop_item_id: Annotated[str | None, Field(description="Of an AOP: its item in Leena AI.")]
     workflow_run_id: Annotated[str | None, Field(description="Of a workflow: its run in Leap.")]
@@ -164,6 +165,7 @@ class RunAnswer(Answer):
             run_id=run.run_id,
             activity_id=run.activity_id,
             attempt=run.attempt,
+            wake_reason=run.wake_reason,
             status=run.status,
             aop_item_id=None if is_workflow else run.remote_id,
             workflow_run_id=run.remote_id if is_workflow else None,

@@ -1,0 +1,56 @@
+"""The Agent API's actions: part of its services.
+
+Not here: the rest of them (`agent_services`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentruns.actions import AddComment, CreateApproval, ReportBlocker, RequestReview
+from agentruns.activities import AcceptActivity
+from agentruns.linking import LinkActivities
+from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.reassigning import Reassign
+from agentruns.subtasks import CreateSubtask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionServices:
+    report_blocker: ReportBlocker
+    request_review: RequestReview
+    create_approval: CreateApproval
+    create_subtask: CreateSubtask
+    reassign: Reassign
+    add_comment: AddComment
+
+
+def action_services_over(
+    *,
+    activities: ActivityStore,
+    accept_activity: AcceptActivity,
+    link_activities: LinkActivities,
+    executions: Executions,
+    clock: Clock,
+) -> ActionServices:
+    return ActionServices(
+        report_blocker=ReportBlocker(activities=activities, clock=clock),
+        request_review=RequestReview(activities=activities, clock=clock),
+        create_approval=CreateApproval(
+            activities=activities, link_activities=link_activities, clock=clock
+        ),
+        create_subtask=CreateSubtask(
+            activities=activities,
+            accept_activity=accept_activity,
+            executions=executions,
+            clock=clock,
+        ),
+        reassign=Reassign(
+            activities=activities,
+            accept_activity=accept_activity,
+            executions=executions,
+            transact_and_wake=link_activities.transact_and_wake,
+            clock=clock,
+        ),
+        add_comment=AddComment(activities=activities, clock=clock),
+    )

@@ -1,0 +1,46 @@
+"""What the operator API needs of what waits for people: part of its services.
+
+Not here: the rest of them (`services`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentruns.actions import AddComment
+from agentruns.deciding import DecideApproval, ResolveHumanTask
+from agentruns.inbox import ListInbox
+from agentruns.polling import PollPolicy
+from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.wait_ports import CommentStore, Inbox
+from agentruns.waking import TransactAndWake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitServices:
+    list_inbox: ListInbox
+    decide_approval: DecideApproval
+    resolve_human_task: ResolveHumanTask
+    add_comment: AddComment
+    comments: CommentStore
+
+
+def wait_services_over(
+    *,
+    activities: ActivityStore,
+    inbox: Inbox,
+    comments: CommentStore,
+    executions: Executions,
+    clock: Clock,
+    policy: PollPolicy,
+) -> WaitServices:
+    transact_and_wake = TransactAndWake(
+        activities=activities, executions=executions, clock=clock, policy=policy
+    )
+    return WaitServices(
+        list_inbox=ListInbox(activities=activities, inbox=inbox, clock=clock),
+        decide_approval=DecideApproval(transact_and_wake=transact_and_wake, clock=clock),
+        resolve_human_task=ResolveHumanTask(transact_and_wake=transact_and_wake, clock=clock),
+        add_comment=AddComment(activities=activities, clock=clock),
+        comments=comments,
+    )
