@@ -19,6 +19,7 @@ from typing import Any
 import requests
 
 from local import stack
+from local.reference_agent import ReferenceAgent
 from local.stack_files import StackInfo
 
 BIN = stack.CHECKOUT / ".venv" / "bin"
@@ -84,7 +85,43 @@ def run(deployed: StackInfo, began: float) -> int:
     say("4. What came of all four, side by side")
     activities = wait_for_all(deployed, 4)
     command("list", "--limit", "4")
-    return report(deployed, activities, max(written, watched), time.monotonic() - began)
+    came_back = review_by_hand(deployed)
+    ended = max(written, watched, came_back)
+    return report(deployed, activities, ended, time.monotonic() - began)
+
+
+def review_by_hand(deployed: StackInfo) -> int:
+    """An agent of one's own asks for a review, is rejected, and does it again: 0 if it did."""
+    say("5. An agent of your own (local/reference_agent), called at its URL; it calls back")
+    with ReferenceAgent() as agent:
+        command("agent", "set", "copywriter", "--url", agent.url)
+        # the command has shown the secret once; another is made for the agent
+        path = "/v1/agents/copywriter/signing-secret"
+        agent.signing_secret = call(deployed, "POST", path)["signing_secret"]
+        title = "a text to be reviewed"
+        command("start", "copywriter", "--message", "review: Write about our VPN", "--title", title)
+        activity_id = newest(deployed, title)
+        review_id = wait_for_review(deployed, activity_id)
+        say("   It asks for a review. What waits for a person, whoever asked for it:")
+        command("inbox")
+        command("reject", review_id, "--note", "Name the product")
+        ended = command("watch", activity_id, check=False)
+        command("output", activity_id)
+        reasons = [dispatch["wakeReason"] for dispatch in agent.dispatches]
+    say(f"   It was woken twice: {', '.join(reasons)}.")
+    return ended if reasons == ["new_task", "rejection"] else 1
+
+
+def wait_for_review(deployed: StackInfo, activity_id: str) -> str:
+    """The id under which it waits for a person, once its run has ended."""
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        page = call(deployed, "GET", "/v1/inbox")
+        for item in page["items"]:
+            if item["activity_id"] == activity_id:
+                return str(item["id"])
+        time.sleep(0.3)
+    raise SystemExit(f"{activity_id} asked for no review: agentruns show {activity_id}")
 
 
 def command(*arguments: str, stdin: str | None = None, check: bool = True) -> int:

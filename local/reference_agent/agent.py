@@ -62,17 +62,27 @@ class ReferenceAgent:
         context = self.call(dispatch, "GET", dispatch["contextUrl"])
         self.use_tool(dispatch, context["prompt"])
         result = self.result_for(context)
+        if context["wakeReason"] == "new_task" and context["prompt"].startswith("review:"):
+            self.ask_for_review(dispatch, result["text"])
         self.stream(dispatch, result.get("text", ""))
         self.call(dispatch, "POST", dispatch["callbackUrl"], result)
 
     def result_for(self, context: dict[str, Any]) -> dict[str, Any]:
-        """Where a real agent asks its model. A prompt that begins with `fail:` fails."""
+        """Where a real agent asks its model. A prompt that begins with `fail:` fails; one that
+        begins with `review:` wants a person to look at it first."""
         prompt = context["prompt"]
         if prompt.startswith("fail:"):
             return {"status": "error", "error": prompt.removeprefix("fail:").strip()}
-        text = f"Done: {prompt.splitlines()[0]}"
+        text = f"Done: {prompt.removeprefix('review:').strip().splitlines()[0]}"
+        if note := context.get("rejectionNote"):
+            text += f" (again, since you said: {note})"
         usage = {"inputTokens": len(prompt.split()), "outputTokens": len(text.split())}
         return {"status": "success", "text": text, "usage": usage, "durationMs": 1}
+
+    def ask_for_review(self, dispatch: dict[str, Any], text: str) -> None:
+        """The run still delivers; what follows waits for a person, and is another run."""
+        review = {"title": "Is this what you want?", "description": text}
+        self.call(dispatch, "POST", self.run_url(dispatch, "actions/request-review"), review)
 
     def stream(self, dispatch: dict[str, Any], text: str) -> None:
         """Word by word; the numbers say in which order."""
