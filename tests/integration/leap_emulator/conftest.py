@@ -38,6 +38,10 @@ class Caller:
         )
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # a busy machine accepts late; five waiting ones are the default
+
+
 class HookReceiver:
     """Answers `status` after `seconds`, and keeps what it got."""
 
@@ -62,7 +66,7 @@ class HookReceiver:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name
                 """Silent."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
