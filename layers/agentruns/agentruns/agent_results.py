@@ -7,8 +7,10 @@ here: HTTP (`api.agent_routes`), the rules of what a call makes of the run (`age
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from agentruns import agent_calls
 from agentruns.agent_calls import AgentResult
@@ -19,11 +21,14 @@ from agentruns.agents import agent_for, is_same_role
 from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound, Unauthenticated
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Agent, Change, Run
+from agentruns.outputs import OutputStore
 from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, AgentStore, Clock, Executions
+from agentruns.run_outputs import find_output, own_ref
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
 from agentruns.transact import transact
+from agentruns.wake import text_of
 from agentruns.waking import wake
 
 logger = logging.getLogger(__name__)
@@ -74,13 +79,22 @@ class ReadContext:
 
     runs: AgentRuns
     brief_agent: BriefAgent
+    outputs: Callable[[], OutputStore]
 
     def __call__(self, caller: TaskCaller, run_id: str) -> RunContext:
         record = self.runs.enter(caller, run_id)
         briefing = self.brief_agent(record, record.run(run_id))
+        briefing = replace(briefing, prior_output=self._prior_output(record) or None)
         agent = agent_for(self.brief_agent.agents, caller.tenant, briefing.agent_role)
         skills = self.brief_agent.skills_of_agent.contents(agent)
         return RunContext(briefing=briefing, skills=skills)
+
+    def _prior_output(self, record: ActivityRecord) -> str | None:
+        """Of the newest earlier run that had one, also where it is too large for its row."""
+        for run in reversed(record.runs[:-1]):
+            if own_ref(run) is not None:
+                return text_of(json.loads(find_output(self.outputs, run).read_all()))
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

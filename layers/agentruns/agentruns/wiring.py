@@ -284,7 +284,9 @@ def agent_api() -> LambdaApp:
             task_tokens=parts.task_tokens(),
             keyring=AgentKeyring(keys=parts.stores().agent_keys, clock=parts.now),
             runs=runs,
-            read_context=ReadContext(runs=runs, brief_agent=parts.brief_agent()),
+            read_context=ReadContext(
+                runs=runs, brief_agent=parts.brief_agent(), outputs=parts.outputs
+            ),
             renew_token=RenewToken(runs=runs, task_tokens=parts.task_tokens()),
             deliver_result=DeliverResult(
                 runs=runs,

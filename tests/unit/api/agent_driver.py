@@ -40,7 +40,11 @@ class AgentApi:
                 task_tokens=world.task_tokens,
                 keyring=AgentKeyring(keys=world.agent_keys, clock=world.clock),
                 runs=world.agent_runs,
-                read_context=ReadContext(runs=world.agent_runs, brief_agent=world.brief_agent),
+                read_context=ReadContext(
+                    runs=world.agent_runs,
+                    brief_agent=world.brief_agent,
+                    outputs=lambda: world.outputs,
+                ),
                 renew_token=RenewToken(runs=world.agent_runs, task_tokens=world.task_tokens),
                 deliver_result=world.deliver_result,
                 agent_of_run=AgentOfRun(runs=world.agent_runs, agents=world.agents),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agentruns.model import RetryPolicy
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import RunTask
 from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER
@@ -247,3 +249,20 @@ def test_the_log_shows_the_run_and_never_the_token(
     lines = [str(vars(record)) for record in caplog.records]
     assert any(task.run_id in line for line in lines)
     assert not any(token in line or "the draft" in line for line in lines)
+
+
+@pytest.mark.parametrize("length", [10, 500_000], ids=["in its row", "too large for its row"])
+def test_the_context_has_what_an_earlier_run_made(api: AgentApi, length: int):
+    retry = RetryPolicy(max_attempts=2, backoff_seconds=0)
+    api.world.put_agent(role=WRITER, adapter=WRITER_ADAPTER, retry=retry)
+    task = api.at_work()
+    failed = {"status": "error", "error": "no quota", "text": "x" * length}
+    assert api.call("POST", path_of(task, "result"), failed).status == 200
+    api.world.settle_run(task)
+    following = replace(task, run_id=api.world.run(task).run_id)
+    api.world.dispatch_agent(following)
+
+    context = api.call("GET", path_of(following, "context")).json
+
+    assert context["wakeReason"] == "retry"
+    assert context["priorOutput"] == "x" * length

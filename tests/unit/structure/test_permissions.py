@@ -56,8 +56,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         TASK_TOKEN_KEY: READ_SECRET,
         MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
         EXECUTIONS: {"states:StopExecution"},
-    }
-    | KEEP_OUTPUTS,
+        OUTPUTS: {"s3:GetObject", "s3:PutObject"},
+    },
     "hooks_api": {
         TABLE: WRITE,
         CONNECTIONS: READ_SECRET,
