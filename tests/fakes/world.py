@@ -292,7 +292,9 @@ class World:
             "transact_and_wake": self.transact_and_wake,
             "clock": self.clock,
         }
-        self.link_activities = LinkActivities(activities=activities, **waking)
+        self.link_activities = LinkActivities(
+            activities=activities, outputs=lambda: outputs, **waking
+        )
         opening: dict[str, Any] = clocked | {
             "accept_activity": self.accept_activity,
             "executions": executions,

@@ -7,6 +7,7 @@ about at once, and the sweeper makes up for what was lost. Not here: the rules (
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,10 @@ from agentruns import waits
 from agentruns.errors import ActivityNotFound
 from agentruns.event_types import EventType
 from agentruns.ids import activity_id_of_wait
-from agentruns.model import ActivityRecord, Change, Event
+from agentruns.model import ActivityRecord, Change, Event, Run
+from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityStore, Clock
+from agentruns.run_outputs import find_output, own_ref
 from agentruns.statuses import ActivityStatus
 from agentruns.transitions import touched
 from agentruns.wait import Answer, Decision, Wait, WaitKind
@@ -43,6 +46,7 @@ class LinkActivities:
     """Tell the other activities what they wait to hear."""
 
     activities: ActivityStore
+    outputs: Callable[[], OutputStore]
     transact_and_wake: TransactAndWake
     clock: Clock
 
@@ -125,6 +129,12 @@ class LinkActivities:
         except ActivityNotFound:
             logger.warning("parent_not_found", extra={"parent_activity_id": parent_id})
 
+    def _output_of(self, run: Run) -> str | None:
+        """Also where it is too large for its row."""
+        if own_ref(run) is None:
+            return None
+        return text_of(json.loads(find_output(self.outputs, run).read_all()))
+
     def _ended(self, parent: ActivityRecord, wait: Wait, child: ActivityRecord) -> Change:
         now = self.clock()
         activity = child.activity
@@ -132,7 +142,7 @@ class LinkActivities:
             following = replace(wait, subtask_activity_id=activity.reassigned_as)
             return Change(activity=touched(parent.activity, now), waits=(following,))
         is_done = activity.status is ActivityStatus.DONE
-        output = text_of(child.current_run.output) if is_done else None
+        output = self._output_of(child.current_run) if is_done else None
         answer = Answer(
             decision=Decision.COMPLETED if is_done else Decision.FAILED,
             answered_by=f"activity:{activity.activity_id}",

@@ -204,6 +204,7 @@ def link_activities() -> LinkFromStream:
     from agentruns.linking import LinkFromStream
     from agentruns.store.stream import event_of_record
 
+    Settings.load("output_bucket_name")  # where the large output of a subtask is
     return LinkFromStream(link_activities=parts.link_activities(), event_of_record=event_of_record)
 
 

@@ -84,7 +84,10 @@ def link_activities() -> LinkActivities:
     from agentruns.linking import LinkActivities
 
     return LinkActivities(
-        activities=stores().activities, transact_and_wake=transact_and_wake(), clock=now
+        activities=stores().activities,
+        outputs=outputs,
+        transact_and_wake=transact_and_wake(),
+        clock=now,
     )
 
 

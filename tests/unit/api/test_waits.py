@@ -31,7 +31,7 @@ class Asking:
         self.api = api
         clocked: dict[str, Any] = {"activities": api.activities, "clock": api.clock}
         waking = TransactAndWake(executions=api.executions, policy=PollPolicy(), **clocked)
-        linking = LinkActivities(transact_and_wake=waking, **clocked)
+        linking = LinkActivities(outputs=lambda: api.outputs, transact_and_wake=waking, **clocked)
         self.request_review = RequestReview(**clocked)
         self.report_blocker = ReportBlocker(**clocked)
         self.create_approval = CreateApproval(link_activities=linking, **clocked)

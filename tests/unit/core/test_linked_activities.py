@@ -82,6 +82,14 @@ class TestSubtask:
         desk.settle(2 * 3600)
         assert 2 == len(desk.record.runs)
 
+    def test_an_output_that_is_too_large_for_its_row_is_told_in_part(self, desk):
+        child_id = str(desk.subtask(EDITOR).subtask_activity_id)
+        desk.result("so far")
+        desk.result("x" * 400_000, activity_id=child_id)
+        desk.settle()
+        desk.stream(child_id)
+        assert "x" * 64_000 == briefing(desk.record).subtask_output
+
     def test_the_same_request_gives_the_same_child(self, desk):
         first, second = desk.subtask(EDITOR), desk.subtask(EDITOR)
         assert first.subtask_activity_id == second.subtask_activity_id

@@ -68,8 +68,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "park_run": {TABLE: WRITE, MACHINE: {"states:SendTaskSuccess"}},
     "settle_run": {TABLE: LEASE, MACHINE: {"states:SendTaskSuccess"}},
     "sweep": WITH_TOKEN
-    | KEEP_OUTPUTS
     | {
+        OUTPUTS: {"s3:GetObject", "s3:PutObject"},
         f"{TABLE}/index/due": {"dynamodb:Query"},
         MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
         EXECUTIONS: {"states:DescribeExecution"},
@@ -81,6 +81,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "link_activities": {
         TABLE: WRITE,
+        OUTPUTS: {"s3:GetObject"},
         MACHINE: {"states:SendTaskSuccess"},
         "FailedLinksQueue": {"sqs:SendMessage"},
     },
