@@ -114,3 +114,17 @@ def test_after_an_event_comes_only_the_text_behind_it(cli, api):
     outcome = cli.run("events", RUN_ID, "--after", "4", "-q")
 
     assert outcome.stdout.splitlines() == ["4", "4.3"]
+
+
+def test_on_a_terminal_the_last_of_the_text_is_drawn(cli, api, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    api.answers("GET", ACTIVITY_PATH, an_activity(adapter=ADAPTER), DONE)
+    api.answers("GET", EVENTS_PATH, page(text(1, "x" * 2_000)), page(text(2, " Hello\x1b]0;y")))
+    cli.terminal.writes = True
+
+    outcome = cli.run("watch", ACTIVITY_ID)
+
+    assert "Hello]0;y" in outcome.stdout
+    assert "\x1b]0" not in outcome.stdout
+    assert outcome.stdout.rpartition("age")[2].count("x") < 1_000
