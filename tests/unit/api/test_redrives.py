@@ -108,6 +108,9 @@ def test_bulk_previews_by_default_and_redrives_on_request(ready: Api, failed: st
         ({"limit": 101}, "limit"),
         ({"filter": {"status": "done"}}, "filter.status"),
         ({"filter": {"created_after": "2026-01-01T00:00:00"}}, "filter.created_after"),
+        ({"filter": {"created_after": 1_700_000_000}}, "filter.created_after"),
+        ({"filter": {"created_before": "1700000000"}}, "filter.created_before"),
+        ({"filter": {"created_before": "2026-01-01"}}, "filter.created_before"),
         ({"cursor": "nonsense"}, "cursor"),
     ],
 )

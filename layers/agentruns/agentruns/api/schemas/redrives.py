@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from agentruns.activities import Accepted
 from agentruns.api.schemas.activities import AcceptedAnswer, LinksAnswer
@@ -21,7 +23,23 @@ from agentruns.api.schemas.fields import (
 )
 from agentruns.redriving import BulkRedriven, Considered, FailedFilter, Redrive
 
-Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=ONE_LINE_PATTERN)]
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _require_date_and_time(value: object) -> object:
+    """Not pydantic's other readings: seconds since 1970, as a number or in text."""
+    if not isinstance(value, str) or _DATE_AND_TIME.match(value) is None:
+        raise PydanticCustomError(
+            "not_a_time", "must be text with date, time and zone, as 2026-04-22T15:50:55Z"
+        )
+    return value
+
+
+_Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_require_date_and_time)]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=500, pattern=ONE_LINE_PATTERN, examples=["the AOP is mended"]),
+]
 
 
 class RedriveBody(Body):
@@ -48,8 +66,8 @@ class RedriveFilterBody(Body):
     agent_role: Name | None = None
     tag: Tag | None = None
     error_code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
-    created_after: Annotated[AwareDatetime, Field(strict=False)] | None = None
-    created_before: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    created_after: _Time | None = None
+    created_before: _Time | None = None
 
     def wanted(self) -> FailedFilter:
         return FailedFilter(
