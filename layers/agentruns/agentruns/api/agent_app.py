@@ -9,12 +9,15 @@ Paths, names and codes are those of the Agent API document; what is added is doc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
 from agentruns.api.agent_routes.actions import action_routes
+from agentruns.api.agent_routes.callers import AGENT_KEY, TASK_TOKEN
 from agentruns.api.agent_routes.health import health_routes
 from agentruns.api.agent_routes.reports import report_routes
 from agentruns.api.agent_routes.runs import callback_routes, run_routes
@@ -23,11 +26,13 @@ from agentruns.api.agent_routes.skills import skill_routes
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
+from agentruns.api.openapi import Description, describe_api, header_key, render
 from agentruns.api.problems import ProblemDocument
 from agentruns.errors import Unauthenticated
 
 CHALLENGE = 'Bearer realm="agentruns", ApiKey realm="agentruns"'
 PREFIX = "/agent/v1"
+DOCUMENT_PATH = f"{PREFIX}/openapi.json"
 
 CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
@@ -65,6 +70,7 @@ def build_agent_resolver(services: AgentServices) -> APIGatewayRestResolver:
 
 def build_agent_app(services: AgentServices) -> LambdaApp:
     """A handler of API Gateway REST (v1) proxy events. It never raises."""
+    resolver = build_agent_resolver(services)
 
     def authenticate(request: Request) -> tuple[object, Mapping[str, Any]]:
         token, key = request.task_token(), request.agent_key()
@@ -79,12 +85,33 @@ def build_agent_app(services: AgentServices) -> LambdaApp:
         )
 
     return Front(
-        resolver=build_agent_resolver(services),
+        resolver=resolver,
         authenticate=authenticate,
         more=_code_of,
         challenge=CHALLENGE,
+        documents={DOCUMENT_PATH: cache(lambda: render(describe_api(resolver, AGENT_API)))},
     )
 
 
 def _code_of(problem: ProblemDocument) -> Mapping[str, Any]:
     return {"code": CODES[problem.status]}
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+AGENT_API = Description(
+    title="agentruns: Agent API",
+    text="What an agent of one's own calls back. How to write one: docs/agents.md.",
+    schemes={
+        TASK_TOKEN: HTTPBearer(
+            bearerFormat="JWT", description="The `taskToken` of a dispatch: it speaks for one run."
+        ),
+        AGENT_KEY: header_key("`ApiKey ` and a key of the agent: it speaks for one role."),
+    },
+    security=TASK_TOKEN,
+    more=_code_of,
+    rename=_camel_case,
+)

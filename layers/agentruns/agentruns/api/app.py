@@ -6,12 +6,14 @@ Not here: what our APIs share (`front`), what a route does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
+from agentruns.api.openapi import Description, describe_api, header_key, render
 from agentruns.api.problems import ProblemDocument
 from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agent_health import agent_health_routes
@@ -27,6 +29,7 @@ from agentruns.api.routes.waits import wait_routes
 from agentruns.api.services import ApiServices
 
 CHALLENGE = 'ApiKey realm="agentruns"'
+DOCUMENT_PATH = "/v1/openapi.json"
 
 
 def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
@@ -51,18 +54,33 @@ def build_resolver(services: ApiServices) -> APIGatewayRestResolver:
 
 def build_app(services: ApiServices) -> LambdaApp:
     """A handler of API Gateway REST (v1) proxy events. It never raises."""
+    resolver = build_resolver(services)
 
     def authenticate(request: Request) -> tuple[object, Mapping[str, Any]]:
         caller = services.keyring.authenticate(request.operator_key())
         return caller, {"tenant": caller.tenant, "key_id": caller.key_id}
 
     return Front(
-        resolver=build_resolver(services),
+        resolver=resolver,
         authenticate=authenticate,
         more=_nothing_more,
         challenge=CHALLENGE,
+        documents={DOCUMENT_PATH: cache(lambda: render(describe_api(resolver, OPERATOR_API)))},
     )
 
 
 def _nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
     return {}
+
+
+OPERATOR_API = Description(
+    title="agentruns: operator API",
+    text="Start work, see how it goes, decide, configure. Conventions and examples: docs/api.md.",
+    schemes={
+        "operatorKey": header_key(
+            "`ApiKey ` and an operator key. Which scope a route takes: docs/api.md."
+        )
+    },
+    security="operatorKey",
+    more=_nothing_more,
+)

@@ -1,8 +1,8 @@
 """What our APIs share: authenticate, route, answer; every error becomes a problem.
 
 The only place that catches everything. Authentication comes before routing and validation, so that
-a caller without a credential learns nothing, not even which routes there are. Not here: who a
-caller is, what a route does.
+a caller without a credential learns nothing of what is there; what there could be, the OpenAPI
+document, anybody may read. Not here: who a caller is, what a route does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
 from agentruns.api.access import CALLER
-from agentruns.api.intake import Request, parse_json
+from agentruns.api.intake import JSON_CONTENT_TYPE, Request, parse_json
 from agentruns.api.problems import (
     PROBLEM_CONTENT_TYPE,
     MethodNotAllowed,
@@ -44,17 +44,21 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
     """An API's face. `authenticate` gives the caller, and what of it the log may show; `more` is
-    what this API adds to a problem document; `challenge` is the WWW-Authenticate of a 401."""
+    what this API adds to a problem document; `challenge` is the WWW-Authenticate of a 401;
+    `documents` writes what anybody may read, by its path."""
 
     resolver: APIGatewayRestResolver
     authenticate: Callable[[Request], tuple[object, Mapping[str, Any]]]
     more: Callable[[ProblemDocument], Mapping[str, Any]]
     challenge: str
+    documents: Mapping[str, Callable[[], str]]
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> LambdaAnswer:
         """Answer an API Gateway REST (v1) proxy event. It never raises."""
         request = Request.of(event)
         try:
+            if (write := self._document(request)) is not None:
+                return _finished(_document_answer(write()), request)
             caller, shown = self.authenticate(request)
             readable_event = request.readable_event()
             self.resolver.context[CALLER] = caller  # cleared by the resolver
@@ -65,6 +69,9 @@ class Front:
         about = _about(request, response["statusCode"])
         logger.info("request_answered", extra=about | dict(shown))
         return _finished(response, request)
+
+    def _document(self, request: Request) -> Callable[[], str] | None:
+        return self.documents.get(request.path) if request.method == "GET" else None
 
     def _problem_answer(self, error: Exception, request: Request) -> LambdaAnswer:
         problem = describe(error)
@@ -83,6 +90,15 @@ class Front:
             "body": json.dumps(document),
             "isBase64Encoded": False,
         }
+
+
+def _document_answer(text: str) -> LambdaAnswer:
+    return {
+        "statusCode": HTTPStatus.OK.value,
+        "headers": {"Content-Type": JSON_CONTENT_TYPE},
+        "body": text,
+        "isBase64Encoded": False,
+    }
 
 
 def new_resolver() -> APIGatewayRestResolver:

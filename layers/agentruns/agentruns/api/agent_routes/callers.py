@@ -9,6 +9,13 @@ from agentruns.api.access import CALLER
 from agentruns.errors import Unauthenticated
 from agentruns.task_tokens import TaskCaller
 
+TASK_TOKEN = "taskToken"  # noqa: S105  # a scheme's name
+AGENT_KEY = "agentKey"
+"""The credentials as the OpenAPI document names them. A route takes a task token, unless it says
+`security=BY_AGENT_KEY`."""
+
+BY_AGENT_KEY: list[dict[str, list[str]]] = [{AGENT_KEY: []}]
+
 
 def task_caller(router: Router) -> TaskCaller:
     """Unauthenticated where the call came with another kind of credential."""

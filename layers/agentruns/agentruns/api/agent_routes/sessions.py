@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from agentruns.api.agent_routes.callers import calling_agent
+from agentruns.api.agent_routes.callers import BY_AGENT_KEY, calling_agent
 from agentruns.api.agent_schemas.sessions import (
     LatestSessionAnswer,
     SessionAnswer,
@@ -19,7 +19,9 @@ _TAGS = ["sessions"]
 def session_routes(services: AgentServices) -> Router:
     router = new_router()
 
-    @router.put("/sessions/<agent_role>", summary="Store a session", tags=_TAGS)
+    @router.put(
+        "/sessions/<agent_role>", summary="Store a session", tags=_TAGS, security=BY_AGENT_KEY
+    )
     def put_session(agent_role: str, body: SessionBody) -> SessionAnswer:
         stored = services.store_session(
             calling_agent(router, agent_role),
@@ -30,7 +32,12 @@ def session_routes(services: AgentServices) -> Router:
         )
         return SessionAnswer(sessionId=stored.session_id)
 
-    @router.get("/sessions/<agent_role>/latest", summary="Read the latest session", tags=_TAGS)
+    @router.get(
+        "/sessions/<agent_role>/latest",
+        summary="Read the latest session",
+        tags=_TAGS,
+        security=BY_AGENT_KEY,
+    )
     def get_latest_session(agent_role: str) -> LatestSessionAnswer:
         agent = calling_agent(router, agent_role)
         latest = services.sessions.latest(agent.tenant, agent.role)

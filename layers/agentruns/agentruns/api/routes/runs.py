@@ -90,9 +90,15 @@ def run_routes(services: ApiServices) -> Router:
         tags=_TAGS,
         responses={
             200: {
-                "description": "The output, a JSON value; 206 with a range of its text.",
+                "description": "The output, a JSON value.",
                 "content": {"application/json": {"schema": {}}},
-            }
+            },
+            206: {
+                "description": "A range of its text.",
+                "content": {"application/json": {"schema": {}}},
+            },
+            304: {"description": "It is the one that `If-None-Match` names."},
+            416: {"description": "There is nothing in this range."},
         },
     )
     def get_output(  # one per header that says what is wanted

@@ -49,7 +49,7 @@ class ActivityBody(Body):
     adapter: AdapterBody | None = None
     message: Message = ""
     context: Context = Field(default_factory=dict)
-    input_csv_url: InputCsvUrl | None = None
+    input_csv_url: Annotated[InputCsvUrl | None, Field(examples=[None])] = None
     title: Title = ""
     priority: PriorityWord = "normal"
     tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] = Field(default_factory=list)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from agentruns.agent_credentials import OWN_HEADERS, AuthHeader
@@ -75,7 +75,20 @@ def _require_each_once(names: list[str]) -> list[str]:
     return names
 
 
+_EXAMPLE: dict[str, Any] = {
+    "adapter": {
+        "type": "leena_aop",
+        "connection": "acme",
+        "aop_id": "it_support_ticket_creation",
+    },
+    "retry": {"max_attempts": 2, "backoff_seconds": 60},
+    "timeout_seconds": 3600,
+}
+
+
 class AgentBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
     adapter: AgentAdapterBody
     enabled: bool = True
     retry: RetryBody = RetryBody()

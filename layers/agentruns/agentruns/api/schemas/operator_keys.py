@@ -20,7 +20,8 @@ class OperatorKeyBody(Body):
         Field(min_length=1, max_length=3, examples=[["read", "operate"]]),
     ]
     tenant: Annotated[
-        Tenant | None, Field(description="Another tenant than the caller's needs `platform`.")
+        Tenant | None,
+        Field(description="Another tenant than the caller's needs `platform`.", examples=[None]),
     ] = None
     expires_in_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 

@@ -55,7 +55,7 @@ class ResolveBody(Body):
     """What became of a `start_unknown` run. Exactly one of the two is given."""
 
     bind: BindBody | None = None
-    not_started: Literal[True] | None = None
+    not_started: Annotated[Literal[True] | None, Field(examples=[True])] = None
 
     def found(self) -> Found | None:
         """None where nothing was started. InvalidRequest unless exactly one is given."""

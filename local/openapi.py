@@ -1,0 +1,39 @@
+"""The OpenAPI documents of both APIs: `python -m local.openapi` writes docs/openapi/*.json.
+
+The same text as the deployed APIs serve; a test holds the files to it. Not here: how a document is
+made of routes and models (`agentruns.api.openapi`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from agentruns.api.agent_app import AGENT_API, build_agent_resolver
+from agentruns.api.app import OPERATOR_API, build_resolver
+from agentruns.api.openapi import describe_api, render
+
+FOLDER = Path(__file__).parents[1] / "docs" / "openapi"
+
+
+def documents() -> Mapping[str, dict[str, Any]]:
+    """By file name. No route is called, so none needs its services."""
+    nothing = cast("Any", None)
+    return {
+        "operator.json": describe_api(build_resolver(nothing), OPERATOR_API),
+        "agent.json": describe_api(build_agent_resolver(nothing), AGENT_API),
+    }
+
+
+def main() -> int:
+    FOLDER.mkdir(exist_ok=True)
+    for name, document in documents().items():
+        (FOLDER / name).write_text(render(document), encoding="utf-8")
+        print(f"docs/openapi/{name}: {len(document['paths'])} paths")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
