@@ -1,6 +1,6 @@
 # Every target works from a clean clone without arguments, and ends what it started. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down demo test check bench chaos format
+.PHONY: help bootstrap up down demo test check bench chaos fuzz format
 python := .venv/bin/python
 # What Python compiled is kept, whatever the surroundings say: half of a short test run would be compiling. Not beside the
 # sources, where it would be packed with them.
@@ -37,6 +37,9 @@ bench: bootstrap ## print the figures the README quotes, measured here
 
 chaos: bootstrap ## break everything at random, and join both sides' books (SEED=N repeats a run)
 	@$(python) -m chaos $(if $(SEED),--seed $(SEED))
+
+fuzz: bootstrap ## 10,000 generated requests to both APIs, held to their OpenAPI documents (SEED=N repeats a run)
+	@$(compiled) $(python) -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 format: bootstrap ## put code and imports into the house's form
 	$(python) -m ruff check --fix-only --quiet .

@@ -18,9 +18,16 @@ from agentruns.api.openapi import describe_api, render
 FOLDER = Path(__file__).parents[1] / "docs" / "openapi"
 
 
+class NoServices:
+    """In place of an API's services: whatever is asked of it is nothing either."""
+
+    def __getattr__(self, name: str) -> NoServices:
+        return self
+
+
 def documents() -> Mapping[str, dict[str, Any]]:
     """By file name. No route is called, so none needs its services."""
-    nothing = cast("Any", None)
+    nothing = cast("Any", NoServices())
     return {
         "operator.json": describe_api(build_resolver(nothing), OPERATOR_API),
         "agent.json": describe_api(build_agent_resolver(nothing), AGENT_API),

@@ -21,6 +21,7 @@ from agentruns.model import EvidenceSource, Problem
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask
 from agentruns.transact import transact
+from local.openapi import NoServices
 from tests.fakes.world import ROLE, TENANT, WRITER, WRITER_ADAPTER, World
 from tests.unit.api.agent_driver import AgentApi
 from tests.unit.api.driver import CONNECTION, SKILL, Api
@@ -60,7 +61,9 @@ class BothApis:
         self.unknown = self._unknown()
         self.queued = self.world.task(self.world.accept().activity_id)
         self.ended = self._ended()
-        self.other = parked_writing(self.world, "callback-2")
+        review = self._asked("request-review", {"title": "Look at it", "description": "Draft 1"})
+        blocked = {"blockerType": "needs_human_input", "description": "Which VPN?"}
+        blocked_on = self._asked("report-blocker", blocked)
         self.writing = parked_writing(self.world)
         self.task_token = self.world.agent.sent[-1].task_token
         self.agent_key = self.issued_key(WRITER)
@@ -68,6 +71,8 @@ class BothApis:
         spare_key = self._operate("POST", "/v1/operator-keys", {"name": "x", "scopes": ["read"]})
         tasks = (self.failed, self.unknown, self.queued, self.writing, self.ended)
         self.names |= {
+            "approvals": (review,),
+            "human-tasks": (blocked_on,),
             "connections": ("spare", "hr", "flows"),
             "agents": (WRITER, ROLE),
             "keys": (self.agent_key.split("_")[1],),
@@ -106,6 +111,14 @@ class BothApis:
         task = self.world.opened()
         self.world.execute_aop(task)
         return task
+
+    def _asked(self, action: str, body: Any) -> str:
+        """The id of what a run of its own waits for."""
+        task = parked_writing(self.world, f"callback-{action}")
+        answer = self.agent.call("POST", f"/agent/v1/runs/{task.run_id}/actions/{action}", body)
+        assert answer.status < 300, answer.text
+        (wait,) = self.world.record(task.activity_id).waits
+        return str(wait.wait_id)
 
     def _ended(self) -> RunTask:
         task = parked_writing(self.world, "callback-3")
@@ -169,7 +182,7 @@ class ApiUnderTest:
         return names
 
 
-NOTHING: Any = None
+NOTHING: Any = NoServices()
 OPERATOR = ApiUnderTest(
     name="operator",
     document=describe_api(build_resolver(NOTHING), OPERATOR_API),

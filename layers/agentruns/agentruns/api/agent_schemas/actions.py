@@ -178,7 +178,7 @@ class ReassignBody(AgentBody):
     """To a role or to a person: one of the two."""
 
     toRole: Name | None = None  # noqa: N815
-    toUserId: UserId | None = None  # noqa: N815
+    toUserId: Annotated[UserId | None, Field(examples=[None])] = None  # noqa: N815
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
     def wanted(self) -> Reassignment:

@@ -1,0 +1,1 @@
+"""Schemathesis over the OpenAPI documents, against both APIs in this process: `make fuzz`."""
