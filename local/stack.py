@@ -290,11 +290,13 @@ def _describe(state: StateDirectory, endpoint_url: str, stack_name: str) -> Stac
         SecretId=outputs["OperatorKeySecretArn"]
     )
     services = state.read_services()
+    api_url = _loopback_api_url(endpoint_url, outputs["ApiUrl"])
     return StackInfo(
-        api_url=_loopback_api_url(endpoint_url, outputs["ApiUrl"]),
+        api_url=api_url,
         endpoint_url=endpoint_url,
         region=REGION,
         operator_key=json.loads(secret["SecretString"])["key"],
+        agent_api_url=f"{api_url}/agent/v1",
         state_machine_arn=outputs["StateMachineArn"],
         table_name=outputs["TableName"],
         event_bus=outputs["EventBusName"],
@@ -365,6 +367,7 @@ def main() -> int:
         return 130
     print(f"{stack.stack_name} is up after {time.monotonic() - began:.1f} s")
     print(f"  API             {stack.api_url}/v1")
+    print(f"  Agent API       {stack.agent_api_url}")
     print(f"  AWS endpoint    {stack.endpoint_url}")
     print(f"  Leena emulator  {stack.leena_emulator_url}")
     print(f"  Leap emulator   {stack.leap_emulator_url}")

@@ -28,15 +28,17 @@ class Service:
 class StackInfo:
     """A deployed embedded stack; mirrors stack.json.
 
-    `api_url` has no trailing slash and no /v1. `outputs` are the template's outputs as they are,
-    `pids` the process ids by name ("ministack", "leena_emulator", "leap_emulator"). The API key is
-    the one that the Leap emulator is born with, as the Leena emulator is with its credentials.
+    `api_url` has no trailing slash and no /v1; `agent_api_url` ends in /agent/v1. `outputs` are the
+    template's outputs as they are, `pids` the process ids by name ("ministack", "leena_emulator",
+    "leap_emulator"). The API key is the one that the Leap emulator is born with, as the Leena
+    emulator is with its credentials.
     """
 
     api_url: str
     endpoint_url: str
     region: str
     operator_key: str = field(repr=False)
+    agent_api_url: str
     state_machine_arn: str
     table_name: str
     event_bus: str

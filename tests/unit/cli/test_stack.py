@@ -10,6 +10,7 @@ STACK = StackInfo(
     endpoint_url="http://127.0.0.1:4566",
     region="us-east-1",
     operator_key="key-CANARY",
+    agent_api_url="http://127.0.0.1:1/live/agent/v1",
     state_machine_arn="arn:aws:states:us-east-1:000000000000:stateMachine:activity",
     table_name="agentruns-local-table",
     event_bus="agentruns",

@@ -30,6 +30,7 @@ def crashed(tmp_path, stranger):
             endpoint_url="http://127.0.0.1:1",
             region="us-east-1",
             operator_key="key",
+            agent_api_url="http://127.0.0.1:1/live/agent/v1",
             state_machine_arn="arn",
             table_name="table",
             event_bus="bus",

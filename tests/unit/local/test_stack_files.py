@@ -13,6 +13,7 @@ STACK = StackInfo(
     endpoint_url="http://127.0.0.1:1",
     region="us-east-1",
     operator_key="key-4711",
+    agent_api_url="http://127.0.0.1:1/live/agent/v1",
     state_machine_arn="arn:aws:states:us-east-1:000000000000:stateMachine:a",
     table_name="table",
     event_bus="bus",
