@@ -13,6 +13,7 @@ from agentruns.api.schemas.agents import (
     AgentsAnswer,
     SigningSecretAnswer,
     StoredAgentAnswer,
+    answer_stored,
 )
 from agentruns.api.services import ApiServices
 from agentruns.errors import AgentNotFound
@@ -25,10 +26,9 @@ def agent_routes(services: ApiServices) -> Router:
     router = new_router()
 
     @router.put("/agents/<agent_role>", summary="Create or replace an agent", tags=_TAGS)
-    def put_agent(agent_role: NewName, body: AgentBody) -> StoredAgentAnswer:
+    def put_agent(agent_role: NewName, body: AgentBody) -> AgentAnswer | StoredAgentAnswer:
         tenant = tenant_of(router, Scope.ADMIN)
-        stored = services.store_agent(tenant, agent_role, body.settings())
-        return StoredAgentAnswer.of_stored(stored)
+        return answer_stored(services.store_agent(tenant, agent_role, body.settings()))
 
     @router.post(
         "/agents/<agent_role>/signing-secret",

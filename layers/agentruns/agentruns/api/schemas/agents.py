@@ -201,18 +201,17 @@ class AgentAnswer(Answer):
 
 
 class StoredAgentAnswer(AgentAnswer):
-    """`signing_secret` (Standard Webhooks) is there where storing the agent made one: this is the
-    only time it is seen."""
+    """Where storing the agent made a `signing_secret` (Standard Webhooks): this is the only time
+    it is seen."""
 
-    signing_secret: str | None = None
+    signing_secret: str
 
-    @classmethod
-    def of_stored(cls, stored: StoredAgent) -> StoredAgentAnswer:
-        secret = stored.signing_secret
-        return cls(
-            **dict(AgentAnswer.of(stored.agent)),
-            signing_secret=secret.reveal() if secret else None,
-        )
+
+def answer_stored(stored: StoredAgent) -> AgentAnswer | StoredAgentAnswer:
+    answer = AgentAnswer.of(stored.agent)
+    if stored.signing_secret is None:
+        return answer
+    return StoredAgentAnswer(**dict(answer), signing_secret=stored.signing_secret.reveal())
 
 
 class SigningSecretAnswer(Answer):
