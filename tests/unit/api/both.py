@@ -38,6 +38,7 @@ class BothApis:
     tenant: str = TENANT
     world: World = field(default_factory=World)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    waiting: tuple[RunTask, ...] = ()
 
     def __post_init__(self) -> None:
         ports = {"activities": "store"}
@@ -117,6 +118,7 @@ class BothApis:
         task = parked_writing(self.world, f"callback-{action}")
         answer = self.agent.call("POST", f"/agent/v1/runs/{task.run_id}/actions/{action}", body)
         assert answer.status < 300, answer.text
+        self.waiting = (*self.waiting, task)
         (wait,) = self.world.record(task.activity_id).waits
         return str(wait.wait_id)
 

@@ -298,13 +298,16 @@ def alike(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r'"(key_id|key|signing_secret)": ?"[^"]*"', r'"\1":"<made>"', text)
 
 
+def tasks_of(both: BothApis) -> tuple[RunTask, ...]:
+    """Of the tenant's activities."""
+    begun = (both.failed, both.unknown, both.queued, both.ended, both.writing)
+    return (*begun, *both.waiting)
+
+
 def state_of(both: BothApis) -> str:
     """All that the tenant has, with its other roles' sessions."""
     world, tenant = both.world, both.tenant
-    records = [
-        world.store.read(tenant, task.activity_id)
-        for task in (both.failed, both.unknown, both.queued, both.ended, both.writing)
-    ]
+    records = [world.store.read(tenant, task.activity_id) for task in tasks_of(both)]
     return repr(
         [
             records,
@@ -322,8 +325,10 @@ def state_of(both: BothApis) -> str:
 
 def strange_ids(both: BothApis, text: str, names: Mapping[str, str]) -> list[str]:
     """Ids of the tenant's that an answer has and the request had not."""
-    tasks = (both.failed, both.unknown, both.queued, both.ended, both.writing)
-    ids = {task.activity_id for task in tasks} | {*both.names["keys"], *both.names["operator-keys"]}
+    ids = {task.activity_id for task in tasks_of(both)} | {
+        *both.names["keys"],
+        *both.names["operator-keys"],
+    }
     asked = " ".join(names.values()).replace("run_", "act_")
     return sorted(each for each in ids if each in text and each not in asked)
 
