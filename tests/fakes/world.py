@@ -15,11 +15,11 @@ from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_results import AgentRuns, DeliverResult
 from agentruns.agent_streams import ReceiveDelta, ReportToolCall
-from agentruns.agent_tasks import BriefAgent, DispatchAgent, nobody_to_ask
+from agentruns.agent_tasks import BriefAgent, DispatchAgent
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
-from agentruns.checking import CheckRun
+from agentruns.checking import CheckRun, nobody_to_ask
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.hook_urls import HookUrls
 from agentruns.hooks import AcceptHook

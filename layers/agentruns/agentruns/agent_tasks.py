@@ -173,9 +173,5 @@ def prompt_of(activity_input: ActivityInput) -> str:
     return f"{activity_input.message}\n\nContext:\n{facts}".lstrip()
 
 
-def nobody_to_ask(record: ActivityRecord) -> None:
-    """`checking.Look` at a run of an agent that calls back: there is nothing to look at."""
-
-
 def _milliseconds_until(at: datetime, now: datetime) -> int:
     return max(0, round((at - now).total_seconds() * 1000))

@@ -148,6 +148,10 @@ class CheckRun:
         )
 
 
+def nobody_to_ask(record: ActivityRecord) -> None:
+    """`Look` at a run that nobody can be asked about: its agent calls us."""
+
+
 def count_unknown_status(activity: Activity, observation: Observation) -> None:
     """The provider's word is none we know: the run goes on, and somebody should hear of it."""
     telemetry.count("UnknownProviderStatus", connection=activity.adapter.connection)

@@ -115,9 +115,8 @@ def dispatch_agent() -> DispatchAgent:
 
 @functools.cache
 def check_run() -> CheckRun:
-    from agentruns.agent_tasks import nobody_to_ask
     from agentruns.aop import LookAtAop
-    from agentruns.checking import CheckRun
+    from agentruns.checking import CheckRun, nobody_to_ask
     from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP, WEBHOOK_AGENT
 
     settings = Settings.load("output_bucket_name", *PROVIDER_SETTINGS)
