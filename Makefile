@@ -23,13 +23,15 @@ demo: bootstrap ## run AOPs and workflows to their ends on the embedded stack, a
 
 check: bootstrap ## formatting, lint, types, template, state machine, fast tests
 	@$(compiled) $(python) -m local.check
-	@$(compiled) $(python) -m pytest -q -n auto tests/unit tests/contracts
+	@$(compiled) $(python) -m pytest -q -n auto -m "not slow" tests/unit tests/contracts
 
-test: check ## everything: check, then integration, workflow, end-to-end, documentation tests and the fault suite in short
+test: bootstrap ## everything: as check, slow tests too; then integration, workflow, end-to-end, documentation tests and the fault suite in short
+	@$(compiled) $(python) -m local.check
+	@$(compiled) $(python) -m pytest -q -n auto tests/unit tests/contracts
 	@PYTHON="$(PYTHON)" sh local/bootstrap.sh --leap-clients
-	@# the tests' own stack goes with them, however they end; one started by `make up` is not touched
-	@trap 'for stack in test chaos; do $(python) -m local.stack down --state-dir .local/$$stack-stack; done' EXIT; trap 'exit 130' INT TERM; \
-		$(python) -m pytest -q $(wildcard tests/integration tests/workflow tests/e2e tests/docs) && \
+	@# the tests' own stacks go with them, however they end; one started by `make up` is not touched
+	@trap 'for stack in .local/test-stack* .local/chaos-stack; do $(python) -m local.stack down --state-dir $$stack; done' EXIT; trap 'exit 130' INT TERM; \
+		$(python) -m local.stack_tests && \
 		$(python) -m pytest -q tests/chaos
 
 bench: bootstrap ## print the figures the README quotes, measured here

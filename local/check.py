@@ -43,11 +43,14 @@ def main() -> int:
     return run(CHECKS)
 
 
-def run(checks: Mapping[str, Sequence[str]]) -> int:
-    """1 where any of these programs fails or is not there; the others come to their end."""
+def run(checks: Mapping[str, Sequence[str]], *, shows_all: bool = False) -> int:
+    """1 where any of these programs fails or is not there; the others come to their end.
+
+    `shows_all`: what those that did not fail wrote, too.
+    """
     with ThreadPoolExecutor(len(checks)) as threads:
         pending = [threads.submit(_check, *check) for check in checks.items()]
-        checked = [_told(each.result()) for each in as_completed(pending)]
+        checked = [_told(each.result(), shows_all) for each in as_completed(pending)]
     failed = sorted(each.name for each in checked if each.exit_code)
     if failed:
         print(f"failed: {', '.join(failed)}")
@@ -72,10 +75,10 @@ def _check(name: str, command: Sequence[str]) -> Checked:
     return Checked(name, done.returncode, done.stdout, time.monotonic() - began)
 
 
-def _told(checked: Checked) -> Checked:
+def _told(checked: Checked, shows_all: bool) -> Checked:
     verdict = "FAILED" if checked.exit_code else "ok"
     print(f"{verdict:6} {checked.name} ({checked.seconds:.1f} s)", flush=True)
-    if checked.exit_code:
+    if checked.exit_code or shows_all:
         print(checked.output, end="", flush=True)
     return checked
 

@@ -30,6 +30,8 @@ from tests.unit.api.both import (
 )
 from tests.unit.api.driver import proxy_event
 
+pytestmark = pytest.mark.slow
+
 OTHER_TENANT = "globex"
 OTHER_ROLE = "editor"
 DAY = 24 * 3600

@@ -8,6 +8,8 @@ from agentruns.api.front import LambdaApp
 from tests.fuzz.walk import LEAST_SHARE_OF_SUCCESSES, Tally, walk
 from tests.unit.api.both import APIS, ROUTES, ApiUnderTest
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 300
 
 

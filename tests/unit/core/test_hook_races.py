@@ -22,6 +22,8 @@ from tests.fakes.world import REQUEST, World
 from tests.unit.core.hooked import BULK_REQUEST, a_body, a_bulk_body, hook_of, leap_world
 from tests.unit.core.invariants import check_invariants
 
+pytestmark = pytest.mark.slow
+
 INTERLEAVINGS = 1800
 RUN_ENDS = {"RunCompleted", "RunFailed"}
 ACTIVITY_ENDS = {"ActivityCompleted", "ActivityFailed"}

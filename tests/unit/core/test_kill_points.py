@@ -31,6 +31,8 @@ from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, REQUEST
 from tests.unit.core.hooked import BULK_REQUEST, a_body
 from tests.unit.core.invariants import check_invariants
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_SECONDS = 7200
 LATEST_SECONDS = 900
 """How much later than without the kill an activity may end."""

@@ -31,6 +31,8 @@ from tests.fakes.driver import Driver
 from tests.fakes.upstream import TimedLeenaApi
 from tests.fakes.world import TENANT, World
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400
 POLICY = PollPolicy()
 AIM = Aim(share=0.25, floor_seconds=5, cap_seconds=60)

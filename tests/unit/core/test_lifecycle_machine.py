@@ -38,6 +38,8 @@ from tests.fakes.world import TENANT, World
 from tests.unit.core.hooked import a_body, hook_of, leap_world
 from tests.unit.core.invariants import check_invariants
 
+pytestmark = pytest.mark.slow
+
 STARTS = (
     None,
     UpstreamUnavailable("429", retry_after_seconds=3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -26,6 +27,8 @@ from agentruns.wait import (
 from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER, World
 from tests.unit.core.asking import OPERATOR, WRITE, Desk
 from tests.unit.core.invariants import check_invariants
+
+pytestmark = pytest.mark.slow
 
 EDITOR = "editor"
 LONG = 150 * 86_400
