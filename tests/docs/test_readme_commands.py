@@ -121,7 +121,8 @@ def steps_of(output: str) -> list[str]:
     numbers and ids that differ from run to run."""
     lines = [line for line in output.splitlines() if re.match(r"\d\. |\$ |   \w|\d of \d", line)]
     lines = [re.sub(r"\d+(\.\d+)? s\b", "N s", line) for line in lines]
-    return [re.sub(r"\bact_\w+", "act_N", line) for line in lines]
+    ids_and_ports = r"\b(?:act_|wait_|127\.0\.0\.1:)\w+"
+    return [re.sub(ids_and_ports, "N", line) for line in lines]
 
 
 def test_the_activity_started_by_hand_is_done_and_shown(session):
