@@ -23,9 +23,9 @@ from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
-from agentruns.routing import planned, route
-from agentruns.steps import NextStep
+from agentruns.routing import planned
 from agentruns.transact import transact
+from agentruns.waking import wake
 from agentruns.workflows import LookAtWorkflowRun, observation_of
 
 BODY_LIMIT_BYTES = 1024 * 1024
@@ -150,8 +150,4 @@ class AcceptHook:
             connection = record.activity.adapter.connection
             telemetry.count("DuplicateStartDetected", connection=connection)
             logger.error("duplicate_start", extra={"remote_id": told.workflow_run_id})
-        if callback_token is None:
-            return
-        following = route(after, self.clock(), self.policy)
-        if following.next_step is not NextStep.PARK:
-            self.executions.wake(callback_token, following.to_json())
+        wake(self.executions, callback_token, after, self.clock, self.policy)
