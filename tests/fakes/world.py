@@ -50,7 +50,7 @@ from agentruns.subtasks import CreateSubtask
 from agentruns.sweeping import Sweep
 from agentruns.task_tokens import TaskTokens
 from agentruns.tending import TendWaits
-from agentruns.waking import TransactAndWake
+from agentruns.waking import TransactAndWake, WakeExecution
 from agentruns.workflows import LookAtWorkflowRun, StartLeapWorkflow
 from tests.fakes.agent_stores import (
     InMemoryAgentKeyStore,
@@ -186,9 +186,9 @@ class World:
         marks = wrap("marks", self.marks)
         self.count_looks = CountLooks(marks=marks, policy=self.policy)
         calling: dict[str, Any] = with_token | {"leena": self._provider(wrap)}
-        self.admit_activities = AdmitActivities(
-            connections=connections, executions=executions, **planned
-        )
+        self.wake_execution = WakeExecution(executions=executions, **planned)
+        waking: dict[str, Any] = {"wake_execution": self.wake_execution}
+        self.admit_activities = AdmitActivities(connections=connections, **waking, **clocked)
         admitting: dict[str, Any] = {"admit_activities": self.admit_activities}
         learning = LearnDurations(durations=wrap("durations", self.durations), clock=self.clock)
         self.accept_activity = AcceptActivity(
@@ -254,9 +254,7 @@ class World:
             **planned,
         )
         self.agent_runs = AgentRuns(**clocked)
-        self.deliver_result = DeliverResult(
-            runs=self.agent_runs, executions=executions, clock=self.clock, policy=self.policy
-        )
+        self.deliver_result = DeliverResult(runs=self.agent_runs, clock=self.clock, **waking)
         self.receive_delta = ReceiveDelta(
             runs=self.agent_runs, deltas=wrap("deltas", self.deltas), clock=self.clock
         )
@@ -277,23 +275,23 @@ class World:
             **planned,
         )
         self.accept_hook = AcceptHook(
-            executions=executions,
             hook_urls=self.hook_urls,
             look=look_at_workflow_run,
             parse=parse_hook,
+            **waking,
             **planned,
         )
-        self.park_run = ParkRun(executions=executions, **planned)
+        self.park_run = ParkRun(**waking, **planned)
         self.settle_run = SettleRun(
             learning=learning, count_looks=self.count_looks, **admitting, **planned
         )
-        self.transact_and_wake = TransactAndWake(executions=executions, **planned)
-        waking: dict[str, Any] = {
+        self.transact_and_wake = TransactAndWake(activities=activities, **waking)
+        answering: dict[str, Any] = {
             "transact_and_wake": self.transact_and_wake,
             "clock": self.clock,
         }
         self.link_activities = LinkActivities(
-            activities=activities, outputs=lambda: outputs, **waking
+            activities=activities, outputs=lambda: outputs, **answering
         )
         opening: dict[str, Any] = clocked | {
             "accept_activity": self.accept_activity,
@@ -304,13 +302,14 @@ class World:
         self.create_approval = CreateApproval(link_activities=self.link_activities, **clocked)
         self.add_comment = AddComment(**clocked)
         self.create_subtask = CreateSubtask(**opening)
-        self.reassign = Reassign(transact_and_wake=self.transact_and_wake, **opening)
-        self.decide_approval = DecideApproval(**waking)
-        self.resolve_human_task = ResolveHumanTask(**waking)
+        self.reassign = Reassign(**waking, **opening)
+        self.decide_approval = DecideApproval(**answering)
+        self.resolve_human_task = ResolveHumanTask(**answering)
         self.list_inbox = ListInbox(inbox=self.store, **clocked)
         self.sweep = Sweep(
             executions=executions,
-            tend_waits=TendWaits(link_activities=self.link_activities, **admitting, **waking),
+            tend_waits=TendWaits(link_activities=self.link_activities, **admitting, **answering),
+            **waking,
             check_run=self.check_run,
             settle_run=self.settle_run,
             connections=connections,

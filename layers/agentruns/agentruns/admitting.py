@@ -16,11 +16,8 @@ from dataclasses import dataclass, replace
 from agentruns import telemetry
 from agentruns.admission import admit, free_slots
 from agentruns.errors import ConnectionNotFound, StoreConflict
-from agentruns.model import ActivityRecord, Run
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, ConnectionStore, Executions
-from agentruns.routing import route
-from agentruns.transact import transact
+from agentruns.ports import ActivityStore, Clock, ConnectionStore
+from agentruns.waking import WakeExecution
 
 ADMITTED_AT_ONCE = 10
 ROUNDS = 8
@@ -34,9 +31,8 @@ class AdmitActivities:
 
     activities: ActivityStore
     connections: ConnectionStore
-    executions: Executions
+    wake_execution: WakeExecution
     clock: Clock
-    policy: PollPolicy
 
     def __call__(self, tenant: str, connection: str) -> int:
         """How many were admitted. A connection that has no limit any more, or is gone, admits
@@ -71,23 +67,8 @@ class AdmitActivities:
         waited = (now - record.activity.created_at).total_seconds()
         telemetry.measure("AdmissionWaitSeconds", waited)
         logger.info("activity_admitted", extra={"admitted_id": activity_id, "slot": slot})
-        self._wake(replace(record, activity=stored.activity, runs=stored.runs))
+        # one that is not parked yet is woken by ParkRun; what fails here is the sweeper's
+        admitted = replace(record, activity=stored.activity, runs=stored.runs)
+        callback_token = admitted.current_run.callback_token
+        self.wake_execution(admitted, callback_token, even_to_park=True)
         return True
-
-    def _wake(self, record: ActivityRecord) -> None:
-        """An execution that is not parked yet is woken by ParkRun; one that is gone is the
-        sweeper's, and so is what fails here."""
-        callback_token = record.current_run.callback_token
-        if callback_token is None:
-            return
-        activity = record.activity
-
-        def forget_token(seen: ActivityRecord) -> Run | None:
-            run = seen.current_run
-            return (
-                replace(run, callback_token=None) if run.callback_token == callback_token else None
-            )
-
-        following = route(record, self.clock(), self.policy)
-        if self.executions.wake(callback_token, following.to_json()):
-            transact(self.activities, activity.tenant, activity.activity_id, forget_token)

@@ -22,14 +22,13 @@ from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound, Unaut
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Agent, Change, Run
 from agentruns.outputs import OutputStore
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, AgentStore, Clock, Executions
+from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.run_outputs import find_output, own_ref
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
-from agentruns.transact import transact
+from agentruns.transact import Decide, transact
 from agentruns.wake import text_of
-from agentruns.waking import wake
+from agentruns.waking import WakeExecution
 
 logger = logging.getLogger(__name__)
 
@@ -42,29 +41,34 @@ class AgentRuns:
     clock: Clock
 
     def read(self, caller: TaskCaller, run_id: str) -> ActivityRecord:
-        """Whatever became of it. Unauthenticated for a token of another run; RunNotFound."""
-        if caller.run_id != run_id:
-            raise Unauthenticated("this task token speaks for another run")
-        try:
-            record = self.activities.read(caller.tenant, activity_id_of(run_id))
-            record.run(run_id)
-        except ActivityNotFound as error:
-            raise RunNotFound(run_id) from error
-        return record
+        """Whatever became of it. Errors as `transact`."""
+        return self.transact(caller, run_id, lambda _: None)
 
     def enter(self, caller: TaskCaller, run_id: str) -> ActivityRecord:
         """A run that goes on, and from now on is known to: its agent has called.
 
-        Errors as `read`; Unauthenticated where it has ended; RunNotDispatched.
+        Errors as `transact`; Unauthenticated where it has ended; RunNotDispatched.
         """
-        record = self.read(caller, run_id)
-        if record.run(run_id).status is RunStatus.RUNNING:
-            return record
 
         def decide(seen: ActivityRecord) -> Change | None:
             return agent_calls.called(seen, require_dispatched(seen.run(run_id)), self.clock())
 
-        return transact(self.activities, caller.tenant, record.activity.activity_id, decide)
+        return self.transact(caller, run_id, decide)
+
+    def transact(self, caller: TaskCaller, run_id: str, decide: Decide) -> ActivityRecord:
+        """Unauthenticated for a token of another run; RunNotFound; StoreContention; whatever
+        `decide` raises."""
+        if caller.run_id != run_id:
+            raise Unauthenticated("this task token speaks for another run")
+
+        def of_the_run(record: ActivityRecord) -> Change | Run | None:
+            record.run(run_id)
+            return decide(record)
+
+        try:
+            return transact(self.activities, caller.tenant, activity_id_of(run_id), of_the_run)
+        except ActivityNotFound as error:
+            raise RunNotFound(run_id) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,34 +137,30 @@ class DeliverResult:
     """
 
     runs: AgentRuns
-    executions: Executions
+    wake_execution: WakeExecution
     clock: Clock
-    policy: PollPolicy
 
     def __call__(self, caller: TaskCaller, run_id: str, result: AgentResult) -> None:
         """ResultAlreadyReceived for a second one, and for the first after another end, which is
-        kept as evidence; RunNotDispatched; else as `AgentRuns.read`."""
-        record = self.runs.read(caller, run_id)
-        callback_token, came_late = None, False
+        kept as evidence; RunNotDispatched; else as `AgentRuns.transact`."""
+        came_late = False
 
         def decide(seen: ActivityRecord) -> Change:
-            nonlocal callback_token, came_late
+            nonlocal came_late
             run = seen.run(run_id)
             if agent_calls.has_result(run):
                 raise ResultAlreadyReceived(run_id, run.status, was_delivered=True)
             if run.status is RunStatus.PENDING:
                 raise RunNotDispatched(run_id)
             came_late = run.status.is_terminal
-            callback_token = seen.current_run.callback_token
             return agent_calls.delivered(seen, run, result, self.clock())
 
-        activity_id = record.activity.activity_id
-        record = transact(self.runs.activities, caller.tenant, activity_id, decide)
+        record = self.runs.transact(caller, run_id, decide)
         if came_late:
             status = record.run(run_id).status
             raise ResultAlreadyReceived(run_id, status, was_delivered=False)
         logger.info("result_delivered", extra={"run_status": result.status.value})
-        wake(self.executions, callback_token, record, self.clock, self.policy)
+        self.wake_execution(record, record.current_run.callback_token, forgets_token=False)
 
 
 def require_dispatched(run: Run) -> Run:

@@ -20,7 +20,6 @@ from agentruns.ids import tool_call_id_for
 from agentruns.model import ActivityRecord, Change
 from agentruns.ports import Clock
 from agentruns.task_tokens import TaskCaller
-from agentruns.transact import transact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class ReportToolCall:
     ) -> str:
         """Its id; the same for a repeat with the same key. IdempotencyKeyReused where that came
         with another report; else as `AgentRuns.enter`."""
-        record = self.runs.enter(caller, run_id)
+        self.runs.enter(caller, run_id)
         key_sha256 = None if key is None else hashlib.sha256(key.encode()).hexdigest()
         body_sha256 = body_sha256_of(report)
         number = 0
@@ -115,5 +114,5 @@ class ReportToolCall:
             )
             return agent_calls.tool_called(seen, run, call)
 
-        transact(self.runs.activities, caller.tenant, record.activity.activity_id, decide)
+        self.runs.transact(caller, run_id, decide)
         return tool_call_id_for(run_id, number)

@@ -20,12 +20,12 @@ from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, Run
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
+from agentruns.ports import ActivityStore, Clock, WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.routing import planned
 from agentruns.transact import transact
-from agentruns.waking import wake
+from agentruns.waking import WakeExecution
 from agentruns.workflows import LookAtWorkflowRun, observation_of
 
 BODY_LIMIT_BYTES = 1024 * 1024
@@ -44,7 +44,7 @@ class AcceptHook:
     """
 
     activities: ActivityStore
-    executions: Executions
+    wake_execution: WakeExecution
     hook_urls: HookUrls
     look: LookAtWorkflowRun
     parse: ParseHook
@@ -128,12 +128,11 @@ class AcceptHook:
         observation = observation_of(told)
         if observation.status is None:
             count_unknown_status(record.activity, observation)
-        callback_token, is_duplicate = None, False
+        is_duplicate = False
 
         def decide(seen: ActivityRecord) -> Change | None:
-            nonlocal callback_token, is_duplicate
+            nonlocal is_duplicate
             now, run = self.clock(), seen.run(hooked.run_id)
-            callback_token = seen.current_run.callback_token
             change = evidence.webhook_observed(seen, run, told.workflow_run_id, observation, now)
             is_duplicate = change is not None and any(
                 event.type is EventType.DUPLICATE_START_DETECTED for event in change.events
@@ -150,4 +149,4 @@ class AcceptHook:
             connection = record.activity.adapter.connection
             telemetry.count("DuplicateStartDetected", connection=connection)
             logger.error("duplicate_start", extra={"remote_id": told.workflow_run_id})
-        wake(self.executions, callback_token, after, self.clock, self.policy)
+        self.wake_execution(after, after.current_run.callback_token, forgets_token=False)

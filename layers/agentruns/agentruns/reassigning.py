@@ -40,7 +40,7 @@ from agentruns.transact import ATTEMPTS
 from agentruns.transitions import end_activity, new_event
 from agentruns.wait import LONGEST_WAIT, Wait, WaitKind
 from agentruns.wake import text_of
-from agentruns.waking import TransactAndWake
+from agentruns.waking import WakeExecution
 
 REASSIGNED = "reassigned"
 
@@ -79,7 +79,7 @@ class Reassign:
     activities: ActivityStore
     accept_activity: AcceptActivity
     executions: Executions
-    transact_and_wake: TransactAndWake
+    wake_execution: WakeExecution
     clock: Clock
 
     def __call__(self, tenant: str, run_id: str, wanted: Reassignment) -> Reassigned:
@@ -110,7 +110,7 @@ class Reassign:
             start_execution(self.executions, successor.activity)
             if record.current_run.callback_token is not None:
                 ended = self.activities.read(tenant, activity_id)
-                self.transact_and_wake.wake(ended, record.current_run.callback_token)
+                self.wake_execution(ended, record.current_run.callback_token)
             return Reassigned(
                 original_activity_id=activity_id, new_activity_id=successor.activity.activity_id
             )

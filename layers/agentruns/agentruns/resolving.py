@@ -9,13 +9,12 @@ from agentruns import lifecycle
 from agentruns.errors import InvalidRequest, RunNotUnknown
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, EvidenceSource
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions, WorkflowRun
+from agentruns.ports import ActivityStore, Clock, WorkflowRun
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
 from agentruns.refusals import WorkflowRunNotFound
-from agentruns.routing import route
 from agentruns.statuses import RunStatus
 from agentruns.transact import transact
+from agentruns.waking import WakeExecution
 
 FindWorkflowRun = Callable[[ActivityRecord, str], WorkflowRun | None]
 """`workflows.LookAtWorkflowRun.find`."""
@@ -62,9 +61,8 @@ class ResolveRun:
     """Go on from a `start_unknown` run: follow what it became, or open another run."""
 
     activities: ActivityStore
-    executions: Executions
+    wake_execution: WakeExecution
     clock: Clock
-    policy: PollPolicy
 
     def __call__(self, tenant: str, run_id: str, remote_id: str | None) -> ActivityRecord:
         """`remote_id` None: nothing was started. Resolving twice alike changes nothing.
@@ -88,9 +86,7 @@ class ResolveRun:
             return lifecycle.bind_start(record, remote_id, EvidenceSource.HUMAN, now)
 
         record = transact(self.activities, tenant, activity_id_of(run_id), decide)
-        if callback_token is not None:
-            following = route(record, now, self.policy)
-            self.executions.wake(callback_token, following.to_json())
+        self.wake_execution(record, callback_token, even_to_park=True)
         return record
 
 

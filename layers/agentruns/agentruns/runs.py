@@ -26,11 +26,12 @@ from agentruns.model import (
 )
 from agentruns.parking import CountLooks, parked
 from agentruns.polling import PARK_FROM_SECONDS, PollPolicy, plan_next_start
-from agentruns.ports import ActivityStore, Clock, Executions, ScheduleStore
+from agentruns.ports import ActivityStore, Clock, ScheduleStore
 from agentruns.routing import route, seconds_until, step, tells_itself
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import transact
+from agentruns.waking import WakeExecution
 
 _CUT_MESSAGE = re.compile(r'"errorMessage":\s*("(?:[^"\\]|\\.)*")')
 """The message in a cause whose end, a long stack trace, the state machine has cut off."""
@@ -104,7 +105,7 @@ class ParkRun:
     """
 
     activities: ActivityStore
-    executions: Executions
+    wake_execution: WakeExecution
     clock: Clock
     policy: PollPolicy
 
@@ -126,9 +127,7 @@ class ParkRun:
             return parked(activity, run, run.next_check_at or now, now, self.policy)
 
         record = transact(self.activities, task.tenant, task.activity_id, decide)
-        following = route(record, now, self.policy)
-        if following.next_step is not NextStep.PARK:
-            self.executions.wake(callback_token, following.to_json())
+        self.wake_execution(record, callback_token, forgets_token=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

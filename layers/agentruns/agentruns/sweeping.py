@@ -24,12 +24,7 @@ from agentruns.checking import CheckRun
 from agentruns.errors import PermanentError, StoreConflict
 from agentruns.fair_queue import FairQueue, Lane, Turn
 from agentruns.look_marks import LanePass, ToDo
-from agentruns.model import (
-    ActivityRecord,
-    Admission,
-    Change,
-    Run,
-)
+from agentruns.model import ActivityRecord, Admission, Change, Run
 from agentruns.parking import planned_looks
 from agentruns.polling import PollPolicy
 from agentruns.ports import (
@@ -40,13 +35,12 @@ from agentruns.ports import (
     Executions,
     LookMarkStore,
 )
-from agentruns.providers import (
-    Connection,
-)
+from agentruns.providers import Connection
 from agentruns.runs import SettleRun
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.tending import TendWaits
 from agentruns.transact import Decide, transact
+from agentruns.waking import WakeExecution
 from agentruns.watching import Watch
 
 ENTRIES_PER_TICK = 100_000
@@ -88,6 +82,7 @@ class Sweep:
 
     activities: ActivityStore
     executions: Executions
+    wake_execution: WakeExecution
     check_run: CheckRun
     settle_run: SettleRun
     admit_activities: AdmitActivities
@@ -199,13 +194,13 @@ class Sweep:
             following = self.check_run.from_index(due, watch, connection)
         except PermanentError as error:
             record = self.activities.read(due.tenant, due.activity_id)
-            callback_token = record.current_run.callback_token or ""
+            callback_token = record.current_run.callback_token
             following = self._settle_error(record, due, error)
         else:
             if following is None or following.next_step is NextStep.PARK:
                 return "still_parked"
             record = self.activities.read(due.tenant, due.activity_id)
-            callback_token = record.current_run.callback_token or ""
+            callback_token = record.current_run.callback_token
         return self._wake(record, callback_token, following)
 
     def _is_to_look_at(self, record: ActivityRecord, due: DueRun) -> bool:
@@ -245,7 +240,7 @@ class Sweep:
         return run.due_at is not None and run.due_at <= self.clock()
 
     def _look(self, record: ActivityRecord) -> str:
-        callback_token = record.current_run.callback_token or ""  # of what is looked at
+        callback_token = record.current_run.callback_token  # of what is looked at
         following = self._check(record)
         if following.next_step is NextStep.PARK:
             return "still_parked"
@@ -280,19 +275,10 @@ class Sweep:
         task = replace(_task(record), run_id=due.run_id)
         return self.settle_run(task, error=type(error).__name__, cause=str(error))
 
-    def _wake(self, record: ActivityRecord, callback_token: str, following: Step) -> str:
-        if not self.executions.wake(callback_token, following.to_json()):
-            return self._look_after_execution(self._read(record))
-
-        def forget_token(seen: ActivityRecord) -> Run | None:
-            run = seen.current_run
-            if run.callback_token != callback_token:
-                return None
-            due_at = self.clock() + lifecycle.EXECUTION_GRACE
-            return replace(run, callback_token=None, due_at=due_at)
-
-        self._transact(record, forget_token)
-        return "woken"
+    def _wake(self, record: ActivityRecord, callback_token: str | None, following: Step) -> str:
+        if self.wake_execution(record, callback_token, following, even_to_park=True):
+            return "woken"
+        return self._look_after_execution(self._read(record))
 
     def _look_after_execution(self, record: ActivityRecord) -> str:
         """Late: alive, never started, or gone."""

@@ -147,7 +147,7 @@ def park_run() -> ParkRun:
     policy = Settings.load("table_name", "state_machine_arn", *POLL_SETTINGS).poll_policy
     return ParkRun(
         activities=parts.stores().activities,
-        executions=parts.executions(),
+        wake_execution=parts.wake_execution(),
         clock=parts.now,
         policy=policy,
     )
@@ -176,6 +176,7 @@ def sweep() -> Sweep:
     return Sweep(
         activities=parts.stores().activities,
         executions=parts.executions(),
+        wake_execution=parts.wake_execution(),
         check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=parts.admit_activities(),
@@ -243,6 +244,7 @@ def operator_api() -> LambdaApp:
             ).find(*found),
             admit_activities=parts.admit_activities(),
             accept_activity=parts.accept_activity(),
+            wake_execution=parts.wake_execution(),
             bootstrap_secret_arn=settings.operator_key_secret_arn,
             secret_prefix=settings.secret_prefix,
             endpoints_for=endpoints_for,
@@ -256,7 +258,6 @@ def operator_api() -> LambdaApp:
             count_looks=parts.count_looks(settings),
             clock=parts.now,
             sleep=time.sleep,
-            policy=settings.poll_policy,
         )
     )
 
@@ -289,10 +290,7 @@ def agent_api() -> LambdaApp:
             ),
             renew_token=RenewToken(runs=runs, task_tokens=parts.task_tokens()),
             deliver_result=DeliverResult(
-                runs=runs,
-                executions=parts.executions(),
-                clock=parts.now,
-                policy=settings.poll_policy,
+                runs=runs, wake_execution=parts.wake_execution(), clock=parts.now
             ),
             agent_of_run=AgentOfRun(runs=runs, agents=parts.stores().agents),
             skills_of_agent=parts.brief_agent().skills_of_agent,
@@ -314,6 +312,7 @@ def agent_api() -> LambdaApp:
                 accept_activity=parts.accept_activity(),
                 link_activities=parts.link_activities(),
                 executions=parts.executions(),
+                wake_execution=parts.wake_execution(),
                 clock=parts.now,
             ),
         )
@@ -380,7 +379,7 @@ def hooks_api() -> LambdaApp:
     return build_hooks_app(
         AcceptHook(
             activities=parts.stores().activities,
-            executions=parts.executions(),
+            wake_execution=parts.wake_execution(),
             hook_urls=parts.hook_urls(),
             look=parts.look_at_workflow_run(CHECK_DEADLINE_SECONDS),
             parse=parse_hook,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agentruns.parking import CountLooks
     from agentruns.task_tokens import TaskTokens
     from agentruns.tending import TendWaits
-    from agentruns.waking import TransactAndWake
+    from agentruns.waking import TransactAndWake, WakeExecution
     from agentruns.workflows import LookAtWorkflowRun
 
 CALL_DEADLINE_SECONDS = 20.0
@@ -61,6 +61,17 @@ def admit_activities() -> AdmitActivities:
     return AdmitActivities(
         activities=stores().activities,
         connections=stores().connections,
+        wake_execution=wake_execution(),
+        clock=now,
+    )
+
+
+@functools.cache
+def wake_execution() -> WakeExecution:
+    from agentruns.waking import WakeExecution
+
+    return WakeExecution(
+        activities=stores().activities,
         executions=executions(),
         clock=now,
         policy=Settings.load(*POLL_SETTINGS).poll_policy,
@@ -71,12 +82,7 @@ def admit_activities() -> AdmitActivities:
 def transact_and_wake() -> TransactAndWake:
     from agentruns.waking import TransactAndWake
 
-    return TransactAndWake(
-        activities=stores().activities,
-        executions=executions(),
-        clock=now,
-        policy=Settings.load(*POLL_SETTINGS).poll_policy,
-    )
+    return TransactAndWake(activities=stores().activities, wake_execution=wake_execution())
 
 
 @functools.cache

@@ -70,6 +70,7 @@ class AgentApi:
                     accept_activity=world.accept_activity,
                     link_activities=world.link_activities,
                     executions=world.executions,
+                    wake_execution=world.wake_execution,
                     clock=world.clock,
                 ),
             )

@@ -19,6 +19,7 @@ from agentruns.api.services import ApiServices, services_over
 from agentruns.api_keys import StoredApiKeys
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
+from agentruns.waking import WakeExecution
 from agentruns.workflows import LookAtWorkflowRun
 from tests.fakes import (
     FakeClock,
@@ -110,12 +111,17 @@ class Api:
         self.app = build_app(self.services)
 
     def _services(self) -> ApiServices:
-        self.admit_activities = AdmitActivities(
+        self.wake_execution = WakeExecution(
             activities=self.activities,
-            connections=self.connections,
             executions=self.executions,
             clock=self.clock,
             policy=PollPolicy(),
+        )
+        self.admit_activities = AdmitActivities(
+            activities=self.activities,
+            connections=self.connections,
+            wake_execution=self.wake_execution,
+            clock=self.clock,
         )
         return services_over(
             activities=self.activities,
@@ -150,6 +156,7 @@ class Api:
                 validate_csv_url=partial(validate_file_url, allow_private_networks=False),
                 clock=self.clock,
             ),
+            wake_execution=self.wake_execution,
             bootstrap_secret_arn=BOOTSTRAP_ARN,
             secret_prefix=SECRET_PREFIX,
             endpoints_for=endpoints_for,
@@ -159,7 +166,6 @@ class Api:
             count_looks=CountLooks(marks=self.marks, policy=PollPolicy()),
             clock=self.clock,
             sleep=self.sleep,
-            policy=PollPolicy(),
         )
 
     def sleep(self, seconds: float) -> None:

@@ -16,7 +16,6 @@ from agentruns.actions import (
     ReviewWanted,
 )
 from agentruns.linking import LinkActivities
-from agentruns.polling import PollPolicy
 from agentruns.wait import ApprovalType, BlockerType
 from agentruns.waking import TransactAndWake
 from tests.unit.api.driver import Api
@@ -30,7 +29,7 @@ class Asking:
     def __init__(self, api: Api) -> None:
         self.api = api
         clocked: dict[str, Any] = {"activities": api.activities, "clock": api.clock}
-        waking = TransactAndWake(executions=api.executions, policy=PollPolicy(), **clocked)
+        waking = TransactAndWake(activities=api.activities, wake_execution=api.wake_execution)
         linking = LinkActivities(outputs=lambda: api.outputs, transact_and_wake=waking, **clocked)
         self.request_review = RequestReview(**clocked)
         self.report_blocker = ReportBlocker(**clocked)

@@ -294,9 +294,8 @@ def test_a_start_of_unknown_outcome_is_bound_by_hand_to_a_bulk_run_alone(world):
     check_found(TENANT, accepted.run_id, found("bulk_1"))
     ResolveRun(
         activities=world.store,
-        executions=world.executions,
+        wake_execution=world.wake_execution,
         clock=world.clock,
-        policy=world.policy,
     )(TENANT, accepted.run_id, "bulk_1")
     ended(world)
     driver.run()

@@ -86,9 +86,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.activity_id = self.world.accept().activity_id
         self.resolve = ResolveRun(
             activities=self.world.store,
-            executions=self.world.executions,
+            wake_execution=self.world.wake_execution,
             clock=self.world.clock,
-            policy=self.world.policy,
         )
         self.ended: tuple[Any, ...] | None = None
         self.versions = (0, 0)

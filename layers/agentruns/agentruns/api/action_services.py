@@ -13,6 +13,7 @@ from agentruns.linking import LinkActivities
 from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.reassigning import Reassign
 from agentruns.subtasks import CreateSubtask
+from agentruns.waking import WakeExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ def action_services_over(
     accept_activity: AcceptActivity,
     link_activities: LinkActivities,
     executions: Executions,
+    wake_execution: WakeExecution,
     clock: Clock,
 ) -> ActionServices:
     return ActionServices(
@@ -49,7 +51,7 @@ def action_services_over(
             activities=activities,
             accept_activity=accept_activity,
             executions=executions,
-            transact_and_wake=link_activities.transact_and_wake,
+            wake_execution=wake_execution,
             clock=clock,
         ),
         add_comment=AddComment(activities=activities, clock=clock),

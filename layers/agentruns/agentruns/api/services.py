@@ -28,7 +28,6 @@ from agentruns.connections import (
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
 from agentruns.outputs import OutputStore
 from agentruns.parking import CountLooks
-from agentruns.polling import PollPolicy
 from agentruns.ports import (
     ActivityStore,
     AgentStore,
@@ -49,6 +48,7 @@ from agentruns.run_log import ReadRunLog
 from agentruns.schedules import StoreSchedule
 from agentruns.skills import DeleteSkill, StoreSkill
 from agentruns.wait_ports import CommentStore, Inbox
+from agentruns.waking import WakeExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,7 @@ def services_over(
     find_workflow_run: FindWorkflowRun,
     admit_activities: AdmitActivities,
     accept_activity: AcceptActivity,
+    wake_execution: WakeExecution,
     bootstrap_secret_arn: str,
     secret_prefix: str,
     endpoints_for: EndpointsFor,
@@ -124,7 +125,6 @@ def services_over(
     count_looks: CountLooks,
     clock: Clock,
     sleep: Callable[[float], None],
-    policy: PollPolicy,
 ) -> ApiServices:
     """Every use case over the ports. `leena`, `leap`, `agent_caller`: made when they are used;
     `outputs`: when one is read that stands in no row."""
@@ -224,9 +224,7 @@ def services_over(
         accept_activity=accept_activity,
         cancel_activity=cancel_activity,
         check_found=CheckFound(activities=activities, find_workflow_run=find_workflow_run),
-        resolve_run=ResolveRun(
-            activities=activities, executions=executions, clock=clock, policy=policy
-        ),
+        resolve_run=ResolveRun(activities=activities, wake_execution=wake_execution, clock=clock),
         redrive_activity=redrive_activity,
         redrive_activities=RedriveActivities(
             activities=activities, redrive_activity=redrive_activity
@@ -240,8 +238,7 @@ def services_over(
             activities=activities,
             inbox=inbox,
             comments=comments,
-            executions=executions,
+            wake_execution=wake_execution,
             clock=clock,
-            policy=policy,
         ),
     )

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from agentruns.actions import AddComment
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.inbox import ListInbox
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.ports import ActivityStore, Clock
 from agentruns.wait_ports import CommentStore, Inbox
-from agentruns.waking import TransactAndWake
+from agentruns.waking import TransactAndWake, WakeExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +29,10 @@ def wait_services_over(
     activities: ActivityStore,
     inbox: Inbox,
     comments: CommentStore,
-    executions: Executions,
+    wake_execution: WakeExecution,
     clock: Clock,
-    policy: PollPolicy,
 ) -> WaitServices:
-    transact_and_wake = TransactAndWake(
-        activities=activities, executions=executions, clock=clock, policy=policy
-    )
+    transact_and_wake = TransactAndWake(activities=activities, wake_execution=wake_execution)
     return WaitServices(
         list_inbox=ListInbox(activities=activities, inbox=inbox, clock=clock),
         decide_approval=DecideApproval(transact_and_wake=transact_and_wake, clock=clock),
