@@ -205,6 +205,7 @@ def deltas(request: pytest.FixtureRequest) -> DeltaStore:
 
 
 RUN = a_run(an_activity())
+LIMIT = 5 * 1024 * 1024
 
 
 def a_delta(number: int, run: Run = RUN, **fields: Any) -> Delta:
@@ -224,20 +225,45 @@ def a_delta(number: int, run: Run = RUN, **fields: Any) -> Delta:
 class TestDeltas:
     def test_what_was_put_is_read_back(self, deltas):
         for delta in (a_delta(0, text=""), a_delta(10_000, text="x" * 65_536)):
-            deltas.put(delta)
+            deltas.put(delta, LIMIT)
             assert deltas.find(RUN, delta.number) == delta
         assert deltas.find(RUN, 1) is None
 
     def test_a_number_is_taken_once(self, deltas):
-        deltas.put(a_delta(1))
+        deltas.put(a_delta(1), LIMIT)
         for text in ("héllo\n", "other"):
             with pytest.raises(StoreConflict):
-                deltas.put(a_delta(1, text=text))
+                deltas.put(a_delta(1, text=text), LIMIT)
         assert deltas.find(RUN, 1) == a_delta(1)
+
+    def test_together_they_stay_within_the_limit(self, deltas):
+        for number, text in ((1, "ä" * 3), (2, ""), (4, "1234")):
+            assert deltas.put(a_delta(number, text=text), 10)
+        assert not deltas.put(a_delta(5, text="x"), 10)
+        assert deltas.find(RUN, 5) is None
+        assert deltas.put(a_delta(3, text=""), 10)
+        with pytest.raises(StoreConflict):
+            deltas.put(a_delta(4, text="1234"), 10)
+        assert deltas.put(a_delta(1, a_run(an_activity(), attempt=2)), 10)
+
+    @pytest.mark.parametrize(("limit", "is_put"), [(20, True), (19, False)])
+    def test_one_that_another_overtook_is_counted_after_it(self, aws, table, limit, is_put):
+        """moto's transactions know no threads, so the other comes just before the write."""
+        others = [a_delta(number, text="x" * 5) for number in (1, 2, 3)]
+
+        def overtake(**event: Any) -> None:
+            if others:
+                assert DynamoDbDeltaStore(table).put(others.pop(), LIMIT)
+
+        events = aws.dynamodb().meta.events
+        events.register("before-call.dynamodb.TransactWriteItems", overtake)
+        deltas = DynamoDbDeltaStore(table)
+        assert deltas.put(a_delta(4, text="x" * 5), limit) is is_put
+        assert len(deltas.list(RUN, 0, 10_000, 100).items) == 3 + is_put
 
     def test_they_are_listed_by_number_in_stretches(self, deltas):
         for number in (9, 2, 10, 100, 0):
-            deltas.put(a_delta(number))
+            deltas.put(a_delta(number), LIMIT)
         first = deltas.list(RUN, 1, 10_000, 2)
         assert ([each.number for each in first.items], first.has_more) == ([2, 9], True)
         rest = deltas.list(RUN, 10, 10_000, 50)
@@ -247,7 +273,7 @@ class TestDeltas:
 
     def test_a_stretch_ends_at_a_megabyte_or_so_and_says_so(self, deltas):
         for number in range(40):
-            deltas.put(a_delta(number, text="x" * 65_536))
+            deltas.put(a_delta(number, text="x" * 65_536), LIMIT)
         found, first = [], 0
         while True:
             stretch = deltas.list(RUN, first, 10_000, 1000)
@@ -261,11 +287,11 @@ class TestDeltas:
         activity = an_activity(activity_id=RUN.activity_id)
         second = a_run(activity, attempt=2)
         foreign = replace(RUN, tenant="other")
-        deltas.put(a_delta(1))
+        deltas.put(a_delta(1), LIMIT)
         for run in (second, foreign):
             assert deltas.find(run, 1) is None
             assert deltas.list(run, 0, 10_000, 10).items == ()
-            deltas.put(a_delta(1, run))
+            deltas.put(a_delta(1, run), LIMIT)
 
 
 @pytest.fixture(params=["in_memory", "dynamodb"])

@@ -26,7 +26,7 @@ from agentruns.model import (
 from agentruns.polling import Detection
 from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import RunStatus
-from agentruns.store import items, keys, wait_items
+from agentruns.store import idempotency_items, items, keys, wait_items
 from agentruns.store.values import from_item, read_time, to_item, write_time
 from agentruns.wait import Comment, Mentions, Wait
 from agentruns.watching import Watch
@@ -135,8 +135,8 @@ class TestRoundTrips:
 
     @given(values_of(Idempotency))
     def test_idempotency(self, idempotency):
-        row = stored(items.idempotency_row(idempotency))
-        assert items.read_idempotency(row, idempotency.key) == idempotency
+        row = stored(idempotency_items.idempotency_row(idempotency))
+        assert idempotency_items.read_idempotency(row, idempotency.key) == idempotency
         assert idempotency.key not in row.values() or idempotency.key in {
             idempotency.scope,
             idempotency.body_sha256,
@@ -165,7 +165,8 @@ def test_the_ttl_is_not_before_the_expiry():
         activity_id="act_1",
         expires_at=datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC),
     )
-    assert items.idempotency_row(idempotency)["ttl"] >= idempotency.expires_at.timestamp()
+    row = idempotency_items.idempotency_row(idempotency)
+    assert row["ttl"] >= idempotency.expires_at.timestamp()
     assert table_properties()["TimeToLiveSpecification"]["AttributeName"] == "ttl"
 
 

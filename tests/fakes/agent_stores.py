@@ -79,12 +79,16 @@ class InMemoryDeltaStore:
         self._deltas: dict[tuple[str, str, int], Delta] = {}
         self._lock = Lock()
 
-    def put(self, delta: Delta) -> None:
+    def put(self, delta: Delta, limit_bytes: int) -> bool:
         with self._lock:
             key = (delta.tenant, delta.run_id, delta.number)
             if key in self._deltas:
                 raise StoreConflict(f"delta {delta.number} is there")
+            own = [each for each in self._deltas.values() if each.run_id == delta.run_id]
+            if sum(each.size_bytes for each in (*own, delta)) > limit_bytes:
+                return False
             self._deltas[key] = delta
+            return True
 
     def find(self, run: Run, number: int) -> Delta | None:
         return self._deltas.get((run.tenant, run.run_id, number))

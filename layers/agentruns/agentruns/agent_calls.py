@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from agentruns import lifecycle
+from agentruns.agent_errors import RunLimitReached
 from agentruns.agent_reports import AgentReport, ToolCall
 from agentruns.event_types import EventType
 from agentruns.ids import tool_call_id_for
@@ -22,6 +23,13 @@ from agentruns.transitions import new_event, resumed, run_in_status, touched, un
 NANOS = 1_000_000_000
 """Costs are kept in billionths of a dollar: sums of them are exact."""
 
+TOOL_CALL_LIMIT = 2_000
+"""Of a run. Each is an event of its activity's log."""
+
+TOOL_CALLS_LIMIT_BYTES = 20 * 1024 * 1024
+"""Of what went in and came out of a run's tool calls together, as JSON."""
+
+_GO_ON = "all else of the run goes on, and its result may still come"
 _MAY_HAVE_STARTED = frozenset({RunStatus.DISPATCHING, RunStatus.START_UNKNOWN})
 
 
@@ -75,12 +83,17 @@ def delivered(record: ActivityRecord, run: Run, result: AgentResult, now: dateti
     return ended if begun is None else replace(ended, events=begun.events + ended.events)
 
 
-def tool_called(record: ActivityRecord, run: Run, call: ToolCall) -> Change:
-    """A tool call, counted and told: never what went in or came out."""
+def tool_called(record: ActivityRecord, run: Run, call: ToolCall, size_bytes: int) -> Change:
+    """A tool call, counted and told: never what went in or came out, which has `size_bytes`.
+
+    RunLimitReached where the run has as many as it may have.
+    """
+    _require_room(run, size_bytes)
     run = replace(
         run,
         tool_calls=call.number,
         tool_cost_nanousd=run.tool_cost_nanousd + call.cost_nanousd,
+        tool_call_bytes=run.tool_call_bytes + size_bytes,
     )
     detail = {
         "tool_call_id": tool_call_id_for(call.run_id, call.number),
@@ -93,6 +106,18 @@ def tool_called(record: ActivityRecord, run: Run, call: ToolCall) -> Change:
     event = new_event(EventType.TOOL_CALLED, run, call.called_at, detail)
     activity = touched(record.activity, call.called_at)
     return Change(activity=activity, runs=(run,), events=(event,), tool_call=call)
+
+
+def _require_room(run: Run, size_bytes: int) -> None:
+    if run.tool_calls >= TOOL_CALL_LIMIT:
+        fault = f"has {TOOL_CALL_LIMIT} tool calls, and may have no more; {_GO_ON}"
+        raise RunLimitReached([("run", fault)])
+    if run.tool_call_bytes + size_bytes > TOOL_CALLS_LIMIT_BYTES:
+        fault = (
+            f"and output have {size_bytes} bytes, and the run's tool calls no room for them: they "
+            f"end at {TOOL_CALLS_LIMIT_BYTES} bytes. Report shorter ones; {_GO_ON}"
+        )
+        raise RunLimitReached([("input", fault)])
 
 
 def has_result(run: Run) -> bool:

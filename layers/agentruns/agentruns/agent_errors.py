@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentruns.errors import Conflict, NotFound
+from agentruns.errors import Conflict, InvalidRequest, NotFound
 
 
 class AgentKeyNotFound(NotFound):
@@ -28,6 +28,12 @@ class DeltaAlreadyReceived(Conflict):
         )
         self.run_id = run_id
         self.number = number
+
+
+class RunLimitReached(InvalidRequest):
+    """The run goes on and may end well; of this it has had its share."""
+
+    code = "run_limit_reached"
 
 
 class SkillInUse(Conflict):

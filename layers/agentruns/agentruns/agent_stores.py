@@ -69,8 +69,9 @@ class SessionStore(Protocol):
 class DeltaStore(Protocol):
     """The text that agents stream, a row for each delta; it lives 90 days."""
 
-    def put(self, delta: Delta) -> None:
-        """StoreConflict where the run has one of that number."""
+    def put(self, delta: Delta, limit_bytes: int) -> bool:
+        """False, and nothing stored, where the run's text would be longer than `limit_bytes` with
+        it. StoreConflict where the run has one of that number; StoreContention."""
 
     def find(self, run: Run, number: int) -> Delta | None:
         """Strongly consistent."""

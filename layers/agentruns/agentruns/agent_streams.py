@@ -6,10 +6,12 @@ Not here: how a run begins and ends (`agent_results`), in which order the log te
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from dataclasses import dataclass
 
 from agentruns import agent_calls
-from agentruns.agent_errors import DeltaAlreadyReceived
+from agentruns.agent_errors import DeltaAlreadyReceived, RunLimitReached
 from agentruns.agent_reports import ToolCall, ToolCallStatus
 from agentruns.agent_results import AgentRuns, require_dispatched
 from agentruns.agent_stores import DeltaStore, ToolCallStore
@@ -21,6 +23,11 @@ from agentruns.model import ActivityRecord, Change
 from agentruns.ports import Clock
 from agentruns.task_tokens import TaskCaller
 
+RUN_TEXT_LIMIT_BYTES = 5 * 1024 * 1024
+"""Of all deltas of a run together, in UTF-8."""
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveDelta:
@@ -31,7 +38,8 @@ class ReceiveDelta:
     clock: Clock
 
     def __call__(self, caller: TaskCaller, run_id: str, number: int, text: str) -> None:
-        """DeltaAlreadyReceived where the number has another text; else as `AgentRuns.enter`."""
+        """DeltaAlreadyReceived where the number has another text; RunLimitReached; else as
+        `AgentRuns.enter`."""
         record = self.runs.enter(caller, run_id)
         run = record.run(run_id)
         delta = Delta(
@@ -45,11 +53,19 @@ class ReceiveDelta:
             received_at=self.clock(),
         )
         try:
-            self.deltas.put(delta)
+            is_stored = self.deltas.put(delta, RUN_TEXT_LIMIT_BYTES)
         except StoreConflict as error:
             stored = self.deltas.find(run, number)
             if stored is None or stored.text != text:
                 raise DeltaAlreadyReceived(run_id, number) from error
+            return
+        if not is_stored:
+            logger.warning("run_text_full", extra={"limit_bytes": RUN_TEXT_LIMIT_BYTES})
+            fault = (
+                f"has {delta.size_bytes} bytes, and the run's text no room for them: it ends at "
+                f"{RUN_TEXT_LIMIT_BYTES} bytes. Stop streaming; the result may still have all of it"
+            )
+            raise RunLimitReached([("delta", fault)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +81,12 @@ class ToolCallReport:
     duration_ms: int
     cost_nanousd: int = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Of what went in and came out, as JSON."""
+        both = (self.input, self.output)
+        return sum(len(json.dumps(each, ensure_ascii=False).encode()) for each in both)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportToolCall:
@@ -78,7 +100,7 @@ class ReportToolCall:
         self, caller: TaskCaller, run_id: str, report: ToolCallReport, key: str | None
     ) -> str:
         """Its id; the same for a repeat with the same key. IdempotencyKeyReused where that came
-        with another report; else as `AgentRuns.enter`."""
+        with another report; RunLimitReached; else as `AgentRuns.enter`."""
         self.runs.enter(caller, run_id)
         key_sha256 = None if key is None else hashlib.sha256(key.encode()).hexdigest()
         body_sha256 = body_sha256_of(report)
@@ -112,7 +134,7 @@ class ReportToolCall:
                 key_sha256=key_sha256,
                 body_sha256=body_sha256,
             )
-            return agent_calls.tool_called(seen, run, call)
+            return agent_calls.tool_called(seen, run, call, report.size_bytes)
 
         self.runs.transact(caller, run_id, decide)
         return tool_call_id_for(run_id, number)

@@ -36,6 +36,10 @@ class Delta:
     after_event: int
     received_at: datetime
 
+    @property
+    def size_bytes(self) -> int:
+        return len(self.text.encode())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:

@@ -59,7 +59,8 @@ The branches say what the caller does next; the leaves name the fact.
         ├── ScopeDenied                the operator key lacks a scope
         ├── InvalidRequest             fields are wrong; carries (field, message) pairs
         │   ├── IdempotencyKeyReused   the same key came with another body
-        │   └── OutputTooLarge         for one answer; in ranges it is not
+        │   ├── OutputTooLarge         for one answer; in ranges it is not
+        │   └── RunLimitReached        the run has all the text, or tool calls, that it may have
         ├── MalformedRequest           the body is not JSON at all
         ├── RequestTooLarge
         ├── RangeNotSatisfiable        it begins behind the output's end

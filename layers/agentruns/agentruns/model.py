@@ -159,6 +159,7 @@ class Run:
     report: AgentReport | None = None
     tool_calls: int = 0
     tool_cost_nanousd: int = 0
+    tool_call_bytes: int = 0
     evidence: tuple[Evidence, ...] = ()
 
     @property

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from agentruns import agent_calls, agent_streams
+from agentruns.agent_errors import RunLimitReached
+from agentruns.api.agent_schemas.reports import ToolCallBody
+from agentruns.secret import Secret
 from agentruns.steps import RunTask
+from agentruns.task_tokens import TaskCaller
 from tests.fakes.world import TENANT
 from tests.unit.api.agent_driver import AgentApi
 
@@ -36,6 +41,10 @@ def task(api: AgentApi) -> RunTask:
 def stream(api: AgentApi, task: RunTask, number: Any, delta: Any = "x", **options: Any) -> Any:
     path = f"/agent/v1/runs/{task.run_id}/stream"
     return api.call("POST", path, {"delta": delta, "sequenceNum": number}, **options)
+
+
+def caller_of(api: AgentApi) -> TaskCaller:
+    return api.world.task_tokens.read(Secret(api.world.agent.sent[-1].task_token))
 
 
 def report(api: AgentApi, task: RunTask, body: Any, **headers: str) -> Any:
@@ -132,6 +141,70 @@ def test_a_token_of_another_run_streams_nothing_here(api: AgentApi, task: RunTas
     assert stream(api, other, 1, token=mine).status == 401
 
 
+def test_a_number_beyond_the_last_says_what_to_do(api: AgentApi, task: RunTask):
+    answer = stream(api, task, 10_001)
+    assert "10000" in answer.json["detail"]
+    assert "send more text at a time" in answer.json["detail"]
+
+
+def limit_text(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
+    monkeypatch.setattr(agent_streams, "RUN_TEXT_LIMIT_BYTES", size_bytes)
+
+
+def test_a_run_s_text_has_a_limit_and_the_run_goes_on(
+    api: AgentApi, task: RunTask, monkeypatch: pytest.MonkeyPatch
+):
+    limit_text(monkeypatch, 10)
+    assert stream(api, task, 1, "äää").status == 200
+    assert stream(api, task, 2, "1234").status == 200
+
+    answer = stream(api, task, 3, "x")
+
+    assert (answer.status, answer.json["code"], answer.fields) == (422, "UNPROCESSABLE", ["delta"])
+    assert answer.json["type"].endswith(":run_limit_reached")
+    assert "10 bytes" in answer.json["detail"]
+    assert "the result" in answer.json["detail"]
+    assert api.world.deltas.find(api.world.run(task), 3) is None
+    assert stream(api, task, 2, "1234").status == 200  # a repeat
+    assert stream(api, task, 2, "other").status == 409
+    assert stream(api, task, 4, "").status == 200
+    assert report(api, task, CALL).status == 201
+    path = f"/agent/v1/runs/{task.run_id}/actions/request-review"
+    assert api.call("POST", path, {"title": "t", "description": "d"}).status == 201
+    end(api, task)
+    assert api.world.run(task).status.value == "completed"
+
+
+def test_repeats_do_not_use_up_the_text(
+    api: AgentApi, task: RunTask, monkeypatch: pytest.MonkeyPatch
+):
+    limit_text(monkeypatch, 10)
+    for _ in range(5):
+        assert stream(api, task, 1, "12345").status == 200
+    assert stream(api, task, 2, "67890").status == 200
+
+
+def test_deltas_at_once_are_counted_each(
+    api: AgentApi, task: RunTask, monkeypatch: pytest.MonkeyPatch
+):
+    limit_text(monkeypatch, 25 * 4)
+    caller = caller_of(api)
+
+    def send(number: int) -> int | None:
+        try:
+            api.world.receive_delta(caller, task.run_id, number // 2, "four")
+        except RunLimitReached:
+            return None
+        return number // 2
+
+    with ThreadPoolExecutor(16) as pool:
+        taken = [number for number in pool.map(send, range(80)) if number is not None]
+
+    kept = api.world.deltas.list(api.world.run(task), 0, 10_000, 100).items
+    assert len(kept) == 25
+    assert sorted(taken) == [delta.number for delta in kept for _ in range(2)]
+
+
 # Tool calls.
 
 
@@ -205,6 +278,58 @@ def test_a_wrong_report_names_the_field(
     answer = report(api, task, body)
     assert (answer.status, answer.json["code"], answer.fields) == (422, "UNPROCESSABLE", [field])
     assert api.world.run(task).tool_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "size", "needle"),
+    [
+        ("TOOL_CALL_LIMIT", 3, "3 tool calls"),
+        ("TOOL_CALLS_LIMIT_BYTES", 3 * (len('{"keyword": "x"}') + len("null")), "60 bytes"),
+    ],
+)
+def test_a_run_s_tool_calls_have_a_limit_and_the_run_goes_on(
+    api: AgentApi,
+    task: RunTask,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    size: int,
+    needle: str,
+):
+    monkeypatch.setattr(agent_calls, limit, size)
+    call = CALL | {"input": {"keyword": "x"}, "output": None}
+    for key in ("one", "two", "two", "three"):
+        assert report(api, task, call, Idempotency_Key=key).status == 201
+
+    answer = report(api, task, call)
+
+    assert (answer.status, answer.json["code"]) == (422, "UNPROCESSABLE")
+    assert answer.json["type"].endswith(":run_limit_reached")
+    assert needle in answer.json["detail"]
+    assert api.world.run(task).tool_calls == 3
+    assert api.world.event_types(task.activity_id).count("ToolCalled") == 3
+    assert report(api, task, call, Idempotency_Key="one").status == 201  # a repeat
+    assert stream(api, task, 1).status == 200
+    end(api, task)
+    assert api.world.run(task).status.value == "completed"
+
+
+def test_tool_calls_at_once_are_counted_each(
+    api: AgentApi, task: RunTask, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(agent_calls, "TOOL_CALL_LIMIT", 3)
+    caller, told = caller_of(api), ToolCallBody.model_validate(CALL).report()
+
+    def send(_: int) -> str | None:
+        try:
+            return api.world.report_tool_call(caller, task.run_id, told, None)
+        except RunLimitReached:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = {call_id for call_id in pool.map(send, range(8)) if call_id is not None}
+
+    assert len(taken) == 3
+    assert api.world.run(task).tool_calls == 3
 
 
 def test_a_failed_call_says_why_and_needs_no_output(api: AgentApi, task: RunTask):

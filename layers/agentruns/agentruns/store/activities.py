@@ -32,14 +32,13 @@ from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
 from agentruns.store.cursors import decode_cursor, encode_cursor
+from agentruns.store.idempotency_items import idempotency_row, read_idempotency
 from agentruns.store.items import (
     activity_row,
     event_row,
-    idempotency_row,
     input_row,
     read_activity,
     read_event,
-    read_idempotency,
     read_input,
     read_run,
     run_row,

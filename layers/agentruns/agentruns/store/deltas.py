@@ -1,7 +1,8 @@
 """The text of runs in DynamoDB: a row for each delta, beside the activity's other rows.
 
-Written alone, never with the activity's row, so that a stream of text and the activity's
-transitions do not wait for each other.
+Written with the row that counts the run's bytes, never with the activity's row, so that a stream of
+text and the activity's transitions do not wait for each other. Deltas of one run that are sent at
+once do: the count is written as it was read, and who lost that race reads it again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from datetime import timedelta
 
 from agentruns.agent_stores import Stretch
 from agentruns.deltas import Delta
+from agentruns.errors import StoreConflict, StoreContention
 from agentruns.model import Run
 from agentruns.store import keys
-from agentruns.store.table import ABSENT, DynamoDbTable, Put
+from agentruns.store.table import ABSENT, Condition, DynamoDbTable, Put
 from agentruns.store.values import Row, read_time, write_time
 
 KEPT = timedelta(days=90)
+ATTEMPTS = 10
+_NO_TEXT: Row = {"size_bytes": 0}
 
 
 class DynamoDbDeltaStore:
@@ -24,9 +28,26 @@ class DynamoDbDeltaStore:
     def __init__(self, table: DynamoDbTable) -> None:
         self._table = table
 
-    def put(self, delta: Delta) -> None:
-        put = Put(row=_row(delta), condition=ABSENT)
-        self._table.put_if(f"delta {delta.number} of {delta.run_id!r}", put)
+    def put(self, delta: Delta, limit_bytes: int) -> bool:
+        pk, sk = _key(delta)
+        subject = f"delta {delta.number} of {delta.run_id!r}"
+        for attempt in range(ATTEMPTS):
+            before = self._table.get(pk, keys.text_sort_key(delta.attempt))
+            size_bytes = (before or _NO_TEXT)["size_bytes"] + delta.size_bytes
+            if size_bytes > limit_bytes:
+                if self._table.get(pk, sk) is None:
+                    return False
+                raise StoreConflict(f"{subject} is there")
+            try:
+                counted = Put(row=_count(delta, size_bytes), condition=_as_read(before))
+                self._table.write_all(subject, [Put(row=_row(delta), condition=ABSENT), counted])
+            except StoreConflict:
+                if self._table.get(pk, sk) is not None:
+                    raise
+                self._table.back_off(attempt, ATTEMPTS)
+            else:
+                return True
+        raise StoreContention(subject, ATTEMPTS)
 
     def find(self, run: Run, number: int) -> Delta | None:
         pk = keys.activity_key(run.tenant, run.activity_id)
@@ -45,10 +66,32 @@ class DynamoDbDeltaStore:
         return Stretch(items=tuple(_delta(row) for row in rows), has_more=has_more)
 
 
-def _row(delta: Delta) -> Row:
+def _key(delta: Delta) -> tuple[str, str]:
+    pk = keys.activity_key(delta.tenant, delta.activity_id)
+    return pk, keys.delta_sort_key(delta.attempt, delta.number)
+
+
+def _as_read(count: Row | None) -> Condition:
+    """The size is the row's version: a delta without text changes neither."""
+    if count is None:
+        return ABSENT
+    return Condition(expression="size_bytes = :read", values={":read": count["size_bytes"]})
+
+
+def _count(delta: Delta, size_bytes: int) -> Row:
     return {
-        "pk": keys.activity_key(delta.tenant, delta.activity_id),
-        "sk": keys.delta_sort_key(delta.attempt, delta.number),
+        "pk": _key(delta)[0],
+        "sk": keys.text_sort_key(delta.attempt),
+        "size_bytes": size_bytes,
+        "ttl": int((delta.received_at + KEPT).timestamp()),
+    }
+
+
+def _row(delta: Delta) -> Row:
+    pk, sk = _key(delta)
+    return {
+        "pk": pk,
+        "sk": sk,
         "tenant": delta.tenant,
         "activity_id": delta.activity_id,
         "run_id": delta.run_id,

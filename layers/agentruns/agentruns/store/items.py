@@ -19,7 +19,6 @@ from agentruns.model import (
     Event,
     Evidence,
     EvidenceSource,
-    Idempotency,
     OnStartUnknown,
     Priority,
     Problem,
@@ -195,6 +194,7 @@ def run_row(run: Run) -> Row:
         "report": _write_report(run.report),
         "tool_calls": run.tool_calls or None,
         "tool_cost_nanousd": run.tool_cost_nanousd or None,
+        "tool_call_bytes": run.tool_call_bytes or None,
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
 
@@ -238,6 +238,7 @@ def read_run(row: Row) -> Run:
         report=_read_report(row.get("report")),
         tool_calls=row.get("tool_calls", 0),
         tool_cost_nanousd=row.get("tool_cost_nanousd", 0),
+        tool_call_bytes=row.get("tool_call_bytes", 0),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
 
@@ -265,29 +266,6 @@ def read_event(row: Row) -> Event:
         at=read_time(row["at"]),
         run_id=row.get("run_id"),
         detail=read_json(row["detail"]),
-    )
-
-
-def idempotency_row(idempotency: Idempotency) -> Row:
-    """The key itself is kept as a hash only: it is the caller's text."""
-    return {
-        "pk": keys.idempotency_key(idempotency.scope, idempotency.key),
-        "sk": keys.META,
-        "scope": idempotency.scope,
-        "body_sha256": idempotency.body_sha256,
-        "activity_id": idempotency.activity_id,
-        "expires_at": write_time(idempotency.expires_at),
-        "ttl": int(idempotency.expires_at.timestamp()) + 1,
-    }
-
-
-def read_idempotency(row: Row, key: str) -> Idempotency:
-    return Idempotency(
-        scope=row["scope"],
-        key=key,
-        body_sha256=row["body_sha256"],
-        activity_id=row["activity_id"],
-        expires_at=read_time(row["expires_at"]),
     )
 
 

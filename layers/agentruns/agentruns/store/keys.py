@@ -14,6 +14,7 @@
                                                       which one has the key; TTL
                                      DELTA#<attempt>#<number>
                                                       a piece of a run's text; TTL
+                                     DELTAS#<attempt> how many bytes of it there are; TTL
     T#<tenant>#CONNECTIONS           <name>           a connection, without credentials
     T#<tenant>#AGENTS                <role>           an agent
     T#<tenant>#SCHEDULES             <name>           what a schedule opens
@@ -34,7 +35,7 @@
                                                       until when parked runs are looked at; TTL
 
 Reading an activity is one query from META to WAIT#~, which leaves out all of those that come before
-META: INPUT, EVT#, COMMENT#, CALL#, DELTA#.
+META: INPUT, EVT#, COMMENT#, CALL#, DELTA#, DELTAS#.
 """
 
 from __future__ import annotations
@@ -103,6 +104,10 @@ def tool_call_key_sort_key(attempt: int, key_sha256: str) -> str:
 
 def delta_sort_key(attempt: int, number: int) -> str:
     return f"DELTA#{attempt:04d}#{number:05d}"
+
+
+def text_sort_key(attempt: int) -> str:
+    return f"DELTAS#{attempt:04d}"
 
 
 def connections_key(tenant: str) -> str:

@@ -122,7 +122,7 @@ class DynamoDbTable:
                     raise StoreConflict(f"{subject} moved on") from error
                 if not _contended(error):
                     raise
-                self._back_off(attempt)
+                self.back_off(attempt)
             else:
                 return
         raise StoreContention(subject, ATTEMPTS)
@@ -165,7 +165,7 @@ class DynamoDbTable:
                     raise StoreConflict(f"{subject} moved on") from error
                 if not _contended(error):
                     raise
-                self._back_off(attempt)
+                self.back_off(attempt)
             else:
                 return
         raise StoreContention(subject, ATTEMPTS)
@@ -240,9 +240,11 @@ class DynamoDbTable:
                 return
             query["ExclusiveStartKey"] = last
 
-    def _back_off(self, attempt: int) -> None:
-        if attempt + 1 < ATTEMPTS:
-            self._sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311  # jitter
+    def back_off(self, attempt: int, attempts: int = ATTEMPTS) -> None:
+        """Sleep after the attempt, counted from 0; not after the last."""
+        if attempt + 1 < attempts:
+            longest = BACKOFF_SECONDS * 2 ** min(attempt, ATTEMPTS - 2)
+            self._sleep(random.uniform(0, longest))  # noqa: S311  # jitter
 
 
 def _take(rows: Iterator[Row], limit: int | None) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -26,10 +25,18 @@ class DeltaBody(AgentBody):
     """A piece of the text. The numbers begin with 0 or 1; in which order they come is no matter."""
 
     delta: Annotated[str, Field(examples=["The first "])]
-    sequenceNum: Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[1])]  # noqa: N815
+    sequenceNum: Annotated[  # noqa: N815
+        int, Field(ge=0, json_schema_extra={"maximum": LARGEST_NUMBER}, examples=[1])
+    ]
 
     def text(self) -> str:
-        """InvalidRequest where it is too long."""
+        """InvalidRequest where it is too long, or one too many."""
+        if self.sequenceNum > LARGEST_NUMBER:
+            fault = (
+                f"is {self.sequenceNum}; a run's deltas end at {LARGEST_NUMBER}. Number them "
+                "without gaps and send more text at a time; the result may still have all of it"
+            )
+            raise InvalidRequest([("sequenceNum", fault)])
         size_bytes = len(self.delta.encode())
         if size_bytes > DELTA_LIMIT_BYTES:
             fault = f"has {size_bytes} bytes; at most {DELTA_LIMIT_BYTES} are taken"
@@ -59,15 +66,7 @@ class ToolCallBody(AgentBody):
         """InvalidRequest where the error is missing, or input and output are too large."""
         if self.status == "error" and not self.error:
             raise InvalidRequest([("error", "is required when status is 'error'")])
-        both = (self.input, self.output)
-        size_bytes = sum(len(json.dumps(each, ensure_ascii=False).encode()) for each in both)
-        if size_bytes > TOOL_CALL_LIMIT_BYTES:
-            fault = (
-                f"has {size_bytes} bytes of JSON together with output; at most "
-                f"{TOOL_CALL_LIMIT_BYTES} are taken"
-            )
-            raise InvalidRequest([("input", fault)])
-        return ToolCallReport(
+        report = ToolCallReport(
             tool_name=self.toolName,
             method=self.method,
             status=ToolCallStatus(self.status),
@@ -77,6 +76,13 @@ class ToolCallBody(AgentBody):
             duration_ms=round(self.durationMs),
             cost_nanousd=round((self.costUsd or 0) * NANOS),
         )
+        if report.size_bytes > TOOL_CALL_LIMIT_BYTES:
+            fault = (
+                f"has {report.size_bytes} bytes of JSON together with output; at most "
+                f"{TOOL_CALL_LIMIT_BYTES} are taken"
+            )
+            raise InvalidRequest([("input", fault)])
+        return report
 
 
 class ToolCallAnswer(Answer):
