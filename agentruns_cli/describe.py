@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agentruns.model import Admission, WakeReason
-from agentruns.providers import LEAP_WORKFLOW
+from agentruns.providers import LEAP_WORKFLOW, WEBHOOK_AGENT
 from agentruns.statuses import RunStatus
 from agentruns_cli.describe_waits import wait_advice, wait_lines
 from agentruns_cli.durations import ago_text, duration_text, moment_text, until_text
@@ -139,13 +139,7 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
     if asked := "\n".join(wait_advice(activity.waits, command_text)):
         return asked
     if run.status == RunStatus.START_UNKNOWN:
-        place, *found = _WHERE_TO_LOOK[activity.adapter.get("type") == LEAP_WORKFLOW]
-        return (
-            f"It is not known whether the provider started {run.run_id}. Look {place}, then say "
-            "what you found:\n"
-            f"  {command_text('resolve', run.run_id, *found)}\n"
-            f"  {command_text('resolve', run.run_id, '--not-started')}"
-        )
+        return _unknown_start_advice(str(activity.adapter.get("type")), run.run_id, command_text)
     if activity.admission == Admission.WAITING:
         connection = str(activity.adapter.get("connection", ""))
         return (
@@ -156,6 +150,20 @@ def advice_on(activity: Activity, command_text: Callable[..., str]) -> str:
     if run.status == RunStatus.PAUSED:
         return "The run is paused: a person has to act at the provider; then it goes on by itself."
     return ""
+
+
+def _unknown_start_advice(adapter_type: str, run_id: str, command_text: Callable[..., str]) -> str:
+    not_started = f"  {command_text('resolve', run_id, '--not-started')}"
+    if adapter_type == WEBHOOK_AGENT:
+        return (
+            f"It is not known whether the agent took {run_id}. If it did, its first call says so, "
+            f"and nothing is to be done. If its log does not have this id:\n{not_started}"
+        )
+    place, *found = _WHERE_TO_LOOK[adapter_type == LEAP_WORKFLOW]
+    return (
+        f"It is not known whether the provider started {run_id}. Look {place}, then say what you "
+        f"found:\n  {command_text('resolve', run_id, *found)}\n{not_started}"
+    )
 
 
 def check_lines(checks: Sequence[Check]) -> str:

@@ -59,8 +59,11 @@ def wait_advice(
             continue
         kind, wait_id = wait.get("kind"), str(wait.get("wait_id", ""))
         if kind in _DECIDED:
-            yield f"It waits for a decision: {one_line(str(wait.get('title', '')))}"
-            yield f"  {command_text('approve', wait_id)}"
+            options = ", ".join(one_line(str(option)) for option in wait.get("options") or ())
+            offered = f" (options: {options})" if options else ""
+            chosen = ("--option", "OPTION") if options else ()
+            yield f"It waits for a decision: {one_line(str(wait.get('title', '')))}{offered}"
+            yield f"  {command_text('approve', wait_id, *chosen)}"
             yield f"  {command_text('reject', wait_id, '--note', 'WHY')}"
         elif kind in _RESOLVED:
             yield f"It waits for a person: {one_line(str(wait.get('description', '')))}"

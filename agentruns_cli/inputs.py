@@ -9,8 +9,10 @@ from typing import Any
 
 import typer
 
-from agentruns.errors import RunNotFound
+from agentruns.errors import NotFound
 from agentruns.ids import activity_id_of as activity_id_of_run
+from agentruns.ids import activity_id_of_wait
+from agentruns.wait_errors import ApprovalNotFound
 from agentruns_cli.durations import parse_duration_seconds
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.views import JsonObject, parse_moment
@@ -75,14 +77,17 @@ def require_header_text(option: str, text: str | None) -> None:
 
 
 def activity_id_of(identifier: str) -> str:
-    """The activity of an activity id or a run id."""
-    if not identifier.startswith("run_"):
-        return identifier
+    """The activity of an activity id, or of the id of one of its runs or waits."""
+    kind = identifier.partition("_")[0]
     try:
-        return activity_id_of_run(identifier)
-    except RunNotFound as error:
-        detail = "run ids look like run_<26 letters and digits>_<attempt>"
-        raise UsageFault(f"{identifier!r} is not a run id", detail) from error
+        if kind == "run":
+            return activity_id_of_run(identifier)
+        if kind == "wait":
+            return activity_id_of_wait(identifier, ApprovalNotFound)
+    except NotFound as error:
+        detail = f"{kind} ids look like {kind}_<26 letters and digits>_<number>"
+        raise UsageFault(f"{identifier!r} is not a {kind} id", detail) from error
+    return identifier
 
 
 def _parse_context_argument(argument: str) -> JsonObject:

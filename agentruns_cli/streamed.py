@@ -46,19 +46,27 @@ class LogReader:
 
 
 class StreamedText:
-    """The text of one watch, and whether its last line is still open."""
+    """The text of one watch: whose it is, and whether its last line is still open."""
 
     def __init__(self) -> None:
         self._is_open = False
+        self._run_id: str | None = None
 
     def of(self, told: Iterable[Event]) -> str:
         """What to append for these entries."""
-        return "".join(map(self._piece, told))
+        return "".join(self._heading(entry) + self._piece(entry) for entry in told)
 
     def closed(self) -> str:
         """What ends an open line."""
         was_open, self._is_open = self._is_open, False
         return "\n" if was_open else ""
+
+    def _heading(self, entry: Event) -> str:
+        """Before the first words of another run."""
+        before, self._run_id = self._run_id, entry.run_id
+        if before in (None, entry.run_id) or entry.run_id is None:
+            return ""
+        return f"{self.closed()}  [run {entry.run_id.rpartition('_')[2]}]\n"
 
     def _piece(self, entry: Event) -> str:
         detail = entry.detail

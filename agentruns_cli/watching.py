@@ -67,6 +67,9 @@ def _advice(session: Session, activity: Activity) -> str:
         return advice
     if activity.status in (ActivityStatus.BLOCKED, ActivityStatus.FAILED):
         return "What happened: " + session.command_text("show", activity.activity_id)
+    run = activity.latest_run
+    if run is not None and (run.output is not None or run.has_large_output):
+        return "Its output: " + session.command_text("output", activity.activity_id)
     return ""
 
 

@@ -34,7 +34,9 @@ from agentruns_cli.watching import WatchStyle, watch_to_end
 FIRST_PAGE_BYTES = 380
 """Of a large output: as many lines as fit beside the rest of a run."""
 
-ActivityOrRunId = Annotated[str, typer.Argument(metavar="ID", help="An activity id or a run id.")]
+AnyId = Annotated[
+    str, typer.Argument(metavar="ID", help="Of an activity, or of one of its runs or waits.")
+]
 
 
 class Priority(StrEnum):
@@ -246,7 +248,7 @@ def list_activities(
 
 def show_activity(
     context: typer.Context,
-    identifier: ActivityOrRunId,
+    identifier: AnyId,
     api_url: ApiUrl = None,
     stack: Stack = None,
     as_json: AsJson = False,
@@ -280,7 +282,7 @@ def show_activity(
 
 def list_events(
     context: typer.Context,
-    identifier: ActivityOrRunId,
+    identifier: AnyId,
     after: Annotated[
         int, typer.Option("--after", min=0, metavar="SEQ", help="Only later ones.")
     ] = 0,
@@ -309,7 +311,7 @@ def list_events(
 
 def cancel_activity(
     context: typer.Context,
-    identifier: ActivityOrRunId,
+    identifier: AnyId,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Kept with the activity.")
     ] = None,

@@ -83,6 +83,14 @@ def set_agent(
             help="hold, retry or fail, when nobody knows whether the provider started.",
         ),
     ] = None,
+    on_approval_expired: Annotated[
+        str | None,
+        typer.Option(
+            "--on-approval-expired",
+            metavar="POLICY",
+            help="fail, approve, reject or escalate, when nobody decided in time.",
+        ),
+    ] = None,
     detection: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +120,7 @@ def set_agent(
     optional = {
         "timeout_seconds": parse_duration_option("--timeout", timeout),
         "on_start_unknown": on_start_unknown,
+        "on_approval_expired": on_approval_expired,
         "detection": parse_detection_option("--detection", detection),
         "skills": skill or None,
         "retry": {key: value for key, value in retry.items() if value is not None} or None,
@@ -199,10 +208,6 @@ def delete_agent(
         return
     session.screen.data(role)
     session.screen.chatter(f"Agent {role} is deleted.")
-
-
-def _text_of(option: str, path: Path | None) -> str | None:
-    return None if path is None else file_text(str(path), f"{option} {path}")
 
 
 def _show_signing_secret(session: Session, stored: JsonObject) -> None:

@@ -58,7 +58,8 @@ def resolve(
 
     Look in Leena AI for an item whose context has this run's id as agentruns_run_id, in Leap for a
     run whose webhook URL has it. If it is there, it is followed from now on; if it is not, the run
-    ends and the next one is opened at once.
+    ends and the next one is opened at once. An agent of your own that has it says so by its first
+    call.
 
     \b
     agentruns resolve run_01M80GAFZR773JC21ZVMJD41QF_1 --item 69e90f247276b2fa8f2766e0

@@ -119,5 +119,7 @@ def prepare_for(
     unknown, disabled, or has lost its connection."""
     try:
         return accept_activity.prepare(tenant, request, Trigger.AGENT, None, now)
-    except (AgentDisabled, InvalidRequest) as error:
+    except InvalidRequest as error:
+        raise InvalidRequest([(field, message) for _, message in error.problems]) from error
+    except AgentDisabled as error:
         raise InvalidRequest([(field, str(error))]) from error

@@ -17,7 +17,7 @@ def test_an_agent_is_an_adapter_with_settings(cli, api):
 
     outcome = cli.run(
         *SET, "--disabled", "--timeout", "2h", "--max-attempts", "3", "--backoff-seconds", "10",
-        "--on-start-unknown", "fail",
+        "--on-start-unknown", "fail", "--on-approval-expired", "escalate",
     )  # fmt: skip
 
     assert outcome.exit_code == 0
@@ -27,6 +27,7 @@ def test_an_agent_is_an_adapter_with_settings(cli, api):
         "timeout_seconds": 7200,
         "retry": {"max_attempts": 3, "backoff_seconds": 10},
         "on_start_unknown": "fail",
+        "on_approval_expired": "escalate",
     }
     assert outcome.stdout == "it_support\n"
 

@@ -195,8 +195,15 @@ class TestShow:
         api.answers("GET", f"/v1/runs/{RUN_ID}/events", {"items": [], "next_after": None})
         return cli.run("show", ACTIVITY_ID)
 
+    def test_a_waits_id_means_its_activity(self, cli, api):
+        self.shown(cli, api)
+        assert cli.run("show", WAIT_ID).stdout.startswith(ACTIVITY_ID)
+        assert cli.run("show", "wait_x").exit_code == 2
+
     def test_what_it_waits_for_is_shown_with_what_to_do(self, cli, api):
         outcome = self.shown(cli, api, options=["a", "b"])
+        assert "It waits for a decision: Look at it (options: a, b)\n" in outcome.stderr
+        assert f"agentruns approve {WAIT_ID} --option OPTION\n" in outcome.stderr
         assert f"review  {WAIT_ID}  open" in outcome.stdout
         assert "a, b" in outcome.stdout
         assert "opened for        rejection" in outcome.stdout

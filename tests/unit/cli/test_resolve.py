@@ -54,6 +54,21 @@ def test_the_advice_is_the_providers(cli, api, adapter, option, mark):
     assert mark in told
 
 
+def test_of_an_agent_of_ones_own_its_first_call_is_as_good_as_a_finding(cli, api):
+    adapter = {"type": "webhook", "url": "https://agents.acme.com/copywriter"}
+    activity = an_activity("blocked", runs=[a_run("start_unknown")], adapter=adapter)
+    api.answers("GET", ACTIVITY_PATH, activity)
+    api.answers("GET", f"/v1/runs/{RUN_ID}/events", {"items": [], "next_after": None})
+
+    told = cli.run("show", ACTIVITY_ID).stderr
+
+    assert told.splitlines() == [
+        f"It is not known whether the agent took {RUN_ID}. If it did, its first call says so, and "
+        "nothing is to be done. If its log does not have this id:",
+        f"  agentruns resolve {RUN_ID} --not-started",
+    ]
+
+
 def test_where_nothing_was_started_the_next_run_is_named(cli, api):
     api.answers("POST", RESOLVE_PATH, NEXT_OPENED)
 

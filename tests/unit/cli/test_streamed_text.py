@@ -3,8 +3,17 @@
 from typing import Any
 
 from agentruns_cli.client import MAX_ATTEMPTS
-from tests.unit.cli.operator_api import ACTIVITY_ID, RUN_ID, a_problem, a_run, an_activity, an_event
+from tests.unit.cli.operator_api import (
+    ACTIVITY_ID,
+    RUN_ID,
+    ULID,
+    a_problem,
+    a_run,
+    an_activity,
+    an_event,
+)
 
+NEXT_RUN_ID = f"run_{ULID}_2"
 ACTIVITY_PATH = f"/v1/activities/{ACTIVITY_ID}"
 EVENTS_PATH = f"/v1/runs/{RUN_ID}/events"
 ADAPTER = {"type": "webhook", "url": "https://agents.example/writer"}
@@ -65,6 +74,25 @@ def test_text_is_appended_and_tool_calls_have_a_line(cli, api):
     assert lines[start + 6].split()[1] == "done"
     asked = [request.params.get("after") for request in api.requests if "events" in request.url]
     assert asked == ["0", "3.1", "4.2", "4.6"]
+
+
+def test_what_another_run_says_has_a_heading(cli, api):
+    runs = [
+        a_run("completed", ended_at=ENDED_AT),
+        a_run("completed", run_id=NEXT_RUN_ID, attempt=2, ended_at=ENDED_AT),
+    ]
+    api.answers("GET", ACTIVITY_PATH, DONE | {"runs": runs})
+    api.answers("GET", EVENTS_PATH, page(text(1, "A draft")))
+    again = [text(1, "A better draft"), text(2, ", shorter")]
+    api.answers(
+        "GET",
+        f"/v1/runs/{NEXT_RUN_ID}/events",
+        page(*(each | {"run_id": NEXT_RUN_ID} for each in again)),
+    )
+
+    lines = cli.run("watch", ACTIVITY_ID).stdout.splitlines()
+
+    assert lines[:3] == ["A draft", "  [run 2]", "A better draft, shorter"]
 
 
 def test_an_outage_of_the_log_alone_is_made_up_for_at_the_next_look(cli, api):

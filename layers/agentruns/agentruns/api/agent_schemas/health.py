@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agentruns.agent_health import AgentHealth
+from agentruns.api.agent_schemas.runs import SparseAnswer
 from agentruns.api.schemas.fields import Answer
 from agentruns.probing import ProbeResult
 
@@ -41,13 +42,13 @@ class HealthAnswer(Answer):
         )
 
 
-class ProbeAnswer(Answer):
-    """What became of a probe. `error` is null where it is ok."""
+class ProbeAnswer(SparseAnswer):
+    """What became of a probe."""
 
     ok: bool
-    probeOutput: str | None  # noqa: N815
+    probeOutput: str | None = None  # noqa: N815
     durationMs: int  # noqa: N815
-    error: str | None
+    error: str | None = None
 
     @classmethod
     def of(cls, result: ProbeResult) -> ProbeAnswer:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
@@ -79,6 +86,14 @@ class ResultBody(AgentBody):
         return AgentResult(report=report, output=self.text, problem=problem)
 
 
+class SparseAnswer(Answer):
+    """Fields that the document marks with `?` are left out where there is no value: not null."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # a return type would replace the model's JSON Schema
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
 class ResultAnswer(Answer):
     received: Literal[True] = True
     runId: Annotated[str, Field(examples=["run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"])]  # noqa: N815
@@ -89,7 +104,7 @@ class ContextSkill(Answer):
     content: str
 
 
-class ContextAnswer(Answer):
+class ContextAnswer(SparseAnswer):
     runId: str  # noqa: N815
     activityId: str  # noqa: N815
     tenantId: str  # noqa: N815
@@ -147,7 +162,7 @@ _STATUSES: dict[RunStatus, AgentRunStatus] = {
 }
 
 
-class StatusAnswer(Answer):
+class StatusAnswer(SparseAnswer):
     runId: str  # noqa: N815
     status: AgentRunStatus
     startedAt: datetime | None = None  # noqa: N815
