@@ -135,7 +135,7 @@ def set_agent(
     if as_json:
         session.screen.document(stored)
         return
-    session.screen.data(role)
+    session.screen.data(str(stored.get("agent_role", role)))
     _show_signing_secret(session, stored)
     session.screen.chatter("Give it work: " + session.command_text("start", role, "-m", "TEXT"))
 

@@ -281,6 +281,12 @@ class TestListing:
         wanted = self.fill(store, 5, **matching)
         assert sorted(wanted) == sorted(self.follow(store, activity_filter, limit))
 
+    def test_a_role_is_found_in_either_spelling(self, store):
+        wanted = self.fill(store, 2, agent_role="seo_writer")
+        self.fill(store, 1, agent_role="seowriter")
+        for spelling in ("seo_writer", "seo-writer"):
+            assert wanted == self.follow(store, ActivityFilter(agent_role=spelling), 5)
+
     def test_filters_are_all_to_be_met(self, store):
         self.fill(store, 1, agent_role="hr")
         activity_filter = ActivityFilter(agent_role="hr", tag="vpn")

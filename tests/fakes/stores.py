@@ -23,6 +23,7 @@ from agentruns.errors import (
     ScheduleNotFound,
     StoreConflict,
 )
+from agentruns.ids import other_spelling
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -364,7 +365,10 @@ def _as_json(value: Any) -> Any:
 def _matches(activity: Activity, wanted: ActivityFilter) -> bool:
     return (
         (wanted.status is None or activity.status is wanted.status)
-        and (wanted.agent_role is None or activity.agent_role == wanted.agent_role)
+        and (
+            wanted.agent_role is None
+            or activity.agent_role in (wanted.agent_role, other_spelling(wanted.agent_role))
+        )
         and (wanted.tag is None or wanted.tag in activity.tags)
     )
 

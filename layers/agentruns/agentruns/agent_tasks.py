@@ -19,6 +19,7 @@ from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_ports import AgentCaller
 from agentruns.agent_records import SkillSummary
 from agentruns.agent_stores import SessionStore
+from agentruns.agents import agent_for
 from agentruns.dispatching import Dispatch
 from agentruns.errors import StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityInput, ActivityRecord, Run
@@ -70,7 +71,7 @@ class BriefAgent:
     def __call__(self, record: ActivityRecord, run: Run) -> TaskBriefing:
         """AgentNotFound where the agent was deleted meanwhile."""
         activity = record.activity
-        agent = self.agents.get(activity.tenant, activity.agent_role or "")
+        agent = agent_for(self.agents, activity.tenant, activity.agent_role or "")
         activity_input = self.activities.read_input(activity.tenant, activity.activity_id)
         session = self.sessions.latest(activity.tenant, agent.role)
         told = briefing(record)

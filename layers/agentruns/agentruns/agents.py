@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from agentruns.agent_credentials import AuthHeader, StoredAgentCredentials
 from agentruns.agent_stores import AgentKeyStore, SkillStore
@@ -18,6 +17,7 @@ from agentruns.errors import (
     ConnectionOfOtherProvider,
     InvalidRequest,
 )
+from agentruns.ids import other_spelling
 from agentruns.model import Agent, OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
@@ -77,8 +77,10 @@ class StoreAgent:
 
     def __call__(self, tenant: str, role: str, settings: AgentSettings) -> StoredAgent:
         """InvalidRequest for an unknown connection, one of another provider, a URL that is not
-        allowed, a skill that is not there, and for a role that is there in its other spelling."""
-        self._require_one_spelling(tenant, role)
+        allowed, a skill that is not there. A role in its other spelling is the one that is
+        there."""
+        existing = self._existing(tenant, role)
+        role = existing.role if existing else role
         require_skills(self.skills, tenant, settings.skills)
         adapter, signing_secret = settings.adapter, None
         if isinstance(adapter, WebhookAgentAdapter):
@@ -93,7 +95,7 @@ class StoreAgent:
             tenant=tenant,
             role=role,
             adapter=adapter,
-            created_at=self._created_at(tenant, role) or now,
+            created_at=existing.created_at if existing else now,
             updated_at=now,
             enabled=settings.enabled,
             retry=settings.retry,
@@ -116,20 +118,19 @@ class StoreAgent:
         except ValueError as error:
             raise InvalidRequest([("adapter.url", str(error))]) from error
 
-    def _require_one_spelling(self, tenant: str, role: str) -> None:
-        """`blog-writer` and `blog_writer` are one role: the second would never be found."""
+    def _existing(self, tenant: str, role: str) -> Agent | None:
         try:
-            found = agent_for(self.agents, tenant, role).role
-        except AgentNotFound:
-            return
-        if found != role:
-            raise InvalidRequest([("agent_role", f"there is {found!r} already, the same role")])
-
-    def _created_at(self, tenant: str, role: str) -> datetime | None:
-        try:
-            return self.agents.get(tenant, role).created_at
+            return agent_for(self.agents, tenant, role)
         except AgentNotFound:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSigningSecret:
+    """`role`: as the agent was stored, whichever spelling was asked for."""
+
+    role: str
+    secret: Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +140,14 @@ class RotateSigningSecret:
     agents: AgentStore
     credentials: StoredAgentCredentials
 
-    def __call__(self, tenant: str, role: str) -> Secret:
+    def __call__(self, tenant: str, role: str) -> NewSigningSecret:
         """AgentNotFound; InvalidRequest for one that is not called at a URL."""
-        agent = self.agents.get(tenant, role)
+        agent = agent_for(self.agents, tenant, role)
         if not isinstance(agent.adapter, WebhookAgentAdapter):
-            raise InvalidRequest(
-                [("agent_role", f"agent {role!r} is a {agent.adapter.type}: nothing is signed")]
-            )
-        return self.credentials.rotate(tenant, role)
+            fault = f"agent {agent.role!r} is a {agent.adapter.type}: nothing is signed"
+            raise InvalidRequest([("agent_role", fault)])
+        secret = self.credentials.rotate(tenant, agent.role)
+        return NewSigningSecret(role=agent.role, secret=secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,8 @@ class DeleteAgent:
     def __call__(self, tenant: str, role: str) -> None:
         """AgentNotFound. First the keys, which nobody could find later; then the row: an agent that
         is there can be dispatched to."""
-        agent = self.agents.get(tenant, role)
+        agent = agent_for(self.agents, tenant, role)
+        role = agent.role
         for key in self.keys.list(tenant, role):
             self.keys.delete(tenant, role, key.key_id)
         self.agents.delete(tenant, role)
@@ -175,7 +177,7 @@ def agent_for(agents: AgentStore, tenant: str, role: str) -> Agent:
     try:
         return agents.get(tenant, role)
     except AgentNotFound:
-        other = role.translate(_OTHER_SPELLING)
+        other = other_spelling(role)
         if other == role:
             raise
     try:
@@ -186,10 +188,7 @@ def agent_for(agents: AgentStore, tenant: str, role: str) -> Agent:
 
 def is_same_role(one: str, other: str) -> bool:
     """In whichever spelling."""
-    return other in (one, one.translate(_OTHER_SPELLING))
-
-
-_OTHER_SPELLING = str.maketrans("-_", "_-")
+    return other in (one, other_spelling(one))
 
 
 def require_connection(

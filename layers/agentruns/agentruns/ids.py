@@ -19,6 +19,8 @@ _ACTIVITY_ID = re.compile(r"act_([0-9A-HJKMNP-TV-Z]{26})\Z")
 _WAIT_ID = re.compile(r"wait_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,3})\Z")
 _RUN_ID = re.compile(r"run_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,3})\Z")
 
+_HYPHENS_AND_UNDERSCORES = str.maketrans("-_", "_-")
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
 
@@ -62,6 +64,11 @@ def activity_id_of_wait(wait_id: str, not_found: type[NotFound]) -> str:
     if match is None:
         raise not_found(wait_id)
     return f"act_{match[1]}"
+
+
+def other_spelling(role: str) -> str:
+    """`blog-writer` of `blog_writer`, and the other way round: both are one role."""
+    return role.translate(_HYPHENS_AND_UNDERSCORES)
 
 
 def new_comment_id(now: datetime) -> str:

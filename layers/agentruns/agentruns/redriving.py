@@ -17,7 +17,7 @@ from typing import Any
 from agentruns import lifecycle
 from agentruns.activities import Accepted, repeat, start_execution
 from agentruns.admission import at_first
-from agentruns.agents import connection_for
+from agentruns.agents import agent_for, connection_for
 from agentruns.bulk_runs import require_bulk_runs
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
@@ -155,7 +155,7 @@ class RedriveActivity:
         """A disabled or deleted agent gets no work, and a deleted connection carries none."""
         try:
             if activity.agent_role is not None:
-                agent = self.agents.get(activity.tenant, activity.agent_role)
+                agent = agent_for(self.agents, activity.tenant, activity.agent_role)
                 if not agent.enabled:
                     raise AgentDisabled(agent.role)
             connection = connection_for(self.connections, activity.tenant, activity.adapter)

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from agentruns.agents import require_connection
+from agentruns.agents import agent_for, require_connection
 from agentruns.bulk_runs import INPUT_CSV_URL, ValidateUrl, require_input_csv
 from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
 from agentruns.model import ActivityRequest, Agent, Schedule
@@ -74,7 +74,7 @@ class StoreSchedule:
 
     def _agent(self, tenant: str, request: ActivityRequest) -> Agent:
         try:
-            return self.agents.get(tenant, request.agent_role or "")
+            return agent_for(self.agents, tenant, request.agent_role or "")
         except AgentNotFound as error:
             message = f"{error}; see GET /v1/agents"
             raise InvalidRequest([("activity.agent_role", message)]) from error

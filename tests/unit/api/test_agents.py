@@ -162,10 +162,24 @@ def test_a_wrong_field_of_one_s_own_agent_is_named(ready: Api, body: Any, field:
     assert stored_secret(ready) == {}
 
 
+def roles(ready: Api) -> list[str]:
+    return [each["agent_role"] for each in ready.call("GET", "/v1/agents").json["items"]]
+
+
 def test_both_spellings_are_one_role(ready: Api):
     assert ready.call("PUT", "/v1/agents/blog-writer", OWN).status == 200
-    answer = ready.call("PUT", "/v1/agents/blog_writer", OWN)
-    assert (answer.status, answer.fields) == (422, ["agent_role"])
+    replaced = ready.call("PUT", "/v1/agents/blog_writer", OWN | {"enabled": False})
+    assert (replaced.status, replaced.json["agent_role"]) == (200, "blog-writer")
+    assert "signing_secret" not in replaced.json, "it has the one that it was created with"
+
+    found = ready.call("GET", "/v1/agents/blog_writer")
+    assert (found.json["agent_role"], found.json["enabled"]) == ("blog-writer", False)
+    assert "blog_writer" not in roles(ready)
+    rotated = ready.call("POST", "/v1/agents/blog_writer/signing-secret")
+    assert (rotated.status, rotated.json["agent_role"]) == (200, "blog-writer")
+    assert ready.call("DELETE", "/v1/agents/blog_writer").status == 204
+    assert "blog-writer" not in roles(ready)
+    assert stored_secret(ready) == {}
 
 
 def test_deleting_it_deletes_its_secret(ready: Api):

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 from agentruns.errors import ActivityNotFound, SettingsMissing
+from agentruns.ids import other_spelling
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -306,9 +307,10 @@ def _filter_expression(
         names["#status"] = "status"
         values[":status"] = activity_filter.status.value
     if activity_filter.agent_role is not None:
-        conditions.append("#agent_role = :agent_role")
+        conditions.append("#agent_role IN (:agent_role, :other_spelling)")
         names["#agent_role"] = "agent_role"
         values[":agent_role"] = activity_filter.agent_role
+        values[":other_spelling"] = other_spelling(activity_filter.agent_role)
     if activity_filter.tag is not None:
         conditions.append("contains(#tags, :tag)")
         names["#tags"] = "tags"

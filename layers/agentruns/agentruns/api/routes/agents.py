@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from agentruns.agents import agent_for
 from agentruns.api.access import require_name, tenant_of
 from agentruns.api.routes.parameters import NewName, new_router, no_content
 from agentruns.api.schemas.agents import (
@@ -38,8 +39,7 @@ def agent_routes(services: ApiServices) -> Router:
     def rotate_signing_secret(agent_role: str) -> SigningSecretAnswer:
         tenant = tenant_of(router, Scope.ADMIN)
         role = require_name(agent_role, AgentNotFound)
-        made = services.rotate_signing_secret(tenant, role)
-        return SigningSecretAnswer(agent_role=role, signing_secret=made.reveal())
+        return SigningSecretAnswer.of(services.rotate_signing_secret(tenant, role))
 
     @router.get("/agents", summary="List the agents", tags=_TAGS)
     def list_agents() -> AgentsAnswer:
@@ -49,8 +49,8 @@ def agent_routes(services: ApiServices) -> Router:
     @router.get("/agents/<agent_role>", summary="Read an agent", tags=_TAGS)
     def get_agent(agent_role: str) -> AgentAnswer:
         tenant = tenant_of(router, Scope.READ)
-        found = services.agents.get(tenant, require_name(agent_role, AgentNotFound))
-        return AgentAnswer.of(found)
+        role = require_name(agent_role, AgentNotFound)
+        return AgentAnswer.of(agent_for(services.agents, tenant, role))
 
     @router.delete("/agents/<agent_role>", summary="Delete an agent", tags=_TAGS)
     def delete_agent(agent_role: str) -> Response[str]:

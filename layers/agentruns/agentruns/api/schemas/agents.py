@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from agentruns.agent_credentials import OWN_HEADERS, AuthHeader
-from agentruns.agents import AgentSettings, StoredAgent
+from agentruns.agents import AgentSettings, NewSigningSecret, StoredAgent
 from agentruns.api.schemas.fields import (
     LONGEST_TIMEOUT_SECONDS,
     ONE_LINE_PATTERN,
@@ -219,6 +219,10 @@ class SigningSecretAnswer(Answer):
 
     agent_role: Name
     signing_secret: Annotated[str, Field(examples=["whsec_..."])]
+
+    @classmethod
+    def of(cls, made: NewSigningSecret) -> SigningSecretAnswer:
+        return cls(agent_role=made.role, signing_secret=made.secret.reveal())
 
 
 class AgentsAnswer(Answer):
