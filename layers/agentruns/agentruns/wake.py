@@ -29,8 +29,8 @@ class Briefing:
 
 def briefing(record: ActivityRecord) -> Briefing:
     """Of the current run. A retry is told again what the run it makes up for was told."""
-    run = record.current_run
-    told_in = {each.run_id for each in _made_up_for(record)}
+    made_up_for = _made_up_for(record)
+    told_in = {each.run_id for each in made_up_for}
     notes = tuple(
         wait
         for wait in record.waits
@@ -38,7 +38,7 @@ def briefing(record: ActivityRecord) -> Briefing:
     )
     feedback = _lines(_said(wait) for wait in notes if wait.kind.is_for_a_person)
     rejections = [wait for wait in notes if wait.decision in _NOT_GIVEN] or notes
-    wants_rejection = run.wake_reason in _WITH_A_REJECTION_NOTE
+    wants_rejection = any(run.wake_reason in _WITH_A_REJECTION_NOTE for run in made_up_for)
     return Briefing(
         prior_output=_prior_output(record),
         rejection_note=_lines(map(_said, rejections)) if wants_rejection else None,

@@ -266,6 +266,19 @@ class TestRetries:
         assert "failed" == desk.status
         check_invariants(desk.world, desk.activity_id)
 
+    def test_a_retry_of_a_rejection_has_the_note_where_the_rejection_had_it(self):
+        """An agent reads `rejectionNote`, whichever of the two runs reached it."""
+        desk = desk_with(retry=RetryPolicy(max_attempts=2, backoff_seconds=0))
+        asked = desk.review()
+        desk.result()
+        desk.settle()
+        desk.decide(asked, "rejected", "too long")
+        desk.settle()
+        desk.result(error="x")
+        desk.settle()
+        assert "retry" == wake_reason(desk)
+        assert "too long" == briefing(desk.record).rejection_note
+
     def test_a_run_that_failed_while_it_waited_is_retried_after_the_answer(self):
         desk = desk_with(retry=RetryPolicy(max_attempts=2, backoff_seconds=5))
         asked = desk.review()
