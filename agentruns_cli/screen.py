@@ -7,7 +7,7 @@ terminal. Not here: what the text says (describe.py).
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,35 @@ class Screen:
         """A hint to a person; silent under --quiet and --json."""
         if self.is_for_people:
             typer.echo(printable(text), err=True)
+
+    def answer(self, document: Any, identifier: str, text: str | None = None) -> None:
+        """What the API answered: `document` under --json, else `text`, or the id alone."""
+        if self.as_json:
+            self.document(document)
+        else:
+            self.data(identifier if self.ids_only or text is None else text)
+
+    def page(
+        self,
+        page: Mapping[str, Any],
+        id_field: str,
+        draw: Callable[[Sequence[Mapping[str, Any]]], str],
+        if_empty: str,
+    ) -> None:
+        """A page of the API's `items`: the page itself, their ids, or what `draw` makes of them."""
+        if self.as_json:
+            self.document(page)
+            return
+        items, following = page.get("items", []), page.get("next_cursor")
+        if self.ids_only:
+            for item in items:
+                self.data(str(item.get(id_field, "")))
+        elif items:
+            self.data(draw(items))
+        elif not following:
+            self.chatter(if_empty)
+        if following:
+            self.chatter(f"There are more: add --cursor {following}")
 
 
 def print_error(error: CliError) -> None:

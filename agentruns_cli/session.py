@@ -1,10 +1,14 @@
 """What a command works with, put together from its flags. The only builder of the client."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
 from agentruns_cli.screen import Screen
 from agentruns_cli.surroundings import Surroundings
 
@@ -36,7 +40,11 @@ def surroundings_of(context: typer.Context) -> Surroundings:
 
 
 def open_session(
-    context: typer.Context, *, api_url: str | None, stack: str | None, as_json: bool, ids_only: bool
+    context: typer.Context,
+    api_url: ApiUrl = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+    ids_only: IdsOnly = False,
 ) -> Session:
     """A session for these flags. Raises what resolve_target raises."""
     from agentruns_cli.client import ApiClient
@@ -51,3 +59,29 @@ def open_session(
         client=ApiClient(target, surroundings.clock),
         target_flags=flags,
     )
+
+
+OpenSession = Callable[[], Session]
+"""`open_session` for the flags of a command. Called first, or after its own options are checked."""
+
+
+def over_the_api(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the flags of `open_session` behind its own; typer reads them off the
+    signature. Its first parameter is an OpenSession."""
+    shared = inspect.signature(open_session).parameters
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    own_names = [parameter.name for parameter in own]
+
+    @functools.wraps(command)
+    def with_flags(**given: Any) -> None:
+        flags = {name: given[name] for name in shared}
+        command(
+            functools.partial(open_session, **flags), **{name: given[name] for name in own_names}
+        )
+
+    context, *flags = shared.values()
+    parameters = {each.name: each for each in (context, *own, *flags)}
+    signature = inspect.Signature(list(parameters.values()))
+    with_flags.__signature__ = signature  # type: ignore[attr-defined]  # inspect's own protocol
+    with_flags.__annotations__ = {name: each.annotation for name, each in parameters.items()}
+    return with_flags

@@ -35,11 +35,6 @@ def start_once(
 def print_started(session: Session, answer: JsonObject) -> None:
     """The activity that was accepted, and how to follow it."""
     activity_id = str(answer.get("activity_id", ""))
-    if session.screen.as_json:
-        session.screen.document(answer)
-        return
-    if session.screen.ids_only:
-        session.screen.data(activity_id)
-        return
-    session.screen.data(f"{activity_id}  {answer.get('status', '')}  {answer.get('run_id', '')}")
+    text = f"{activity_id}  {answer.get('status', '')}  {answer.get('run_id', '')}"
+    session.screen.answer(answer, activity_id, text)
     session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))

@@ -16,17 +16,13 @@ from agentruns_cli.inputs import (
     require_header_text,
 )
 from agentruns_cli.options import (
-    ApiUrl,
-    AsJson,
     ContextEntries,
     IdempotencyKey,
-    IdsOnly,
     Interval,
     Message,
-    Stack,
     WaitTimeout,
 )
-from agentruns_cli.session import Session, open_session
+from agentruns_cli.session import OpenSession, Session, over_the_api
 from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Activity, JsonObject, parse_activity, parse_event
 from agentruns_cli.watching import WatchStyle, watch_to_end
@@ -46,8 +42,9 @@ class Priority(StrEnum):
     HIGH = "high"
 
 
+@over_the_api
 def start(
-    context: typer.Context,
+    open_session: OpenSession,
     role: Annotated[
         str | None, typer.Argument(metavar="ROLE", help="Role of the agent that gets the work.")
     ] = None,
@@ -103,10 +100,6 @@ def start(
     wait: Annotated[bool, typer.Option("--wait", help="Wait quietly until it ends.")] = False,
     wait_timeout: WaitTimeout = None,
     interval: Interval = 1.0,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Give work to an agent, or start an AOP or a workflow directly.
 
@@ -137,9 +130,7 @@ def start(
         "on_start_unknown": on_start_unknown,
     }
     body.update({key: value for key, value in optional.items() if value is not None})
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     answer = start_once(
         session,
         idempotency_key,
@@ -149,7 +140,7 @@ def start(
     if not (watch or wait):
         print_started(session, answer)
         return
-    if ids_only:
+    if session.screen.ids_only:
         session.screen.data(activity_id)
     session.screen.chatter(f"Started {activity_id}.")
     raise typer.Exit(
@@ -163,8 +154,9 @@ def start(
     )
 
 
+@over_the_api
 def watch_activity(
-    context: typer.Context,
+    open_session: OpenSession,
     identifier: Annotated[
         str | None,
         typer.Argument(
@@ -173,10 +165,6 @@ def watch_activity(
     ] = None,
     wait_timeout: WaitTimeout = None,
     interval: Interval = 1.0,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Follow an activity until it ends or needs a person.
 
@@ -184,11 +172,9 @@ def watch_activity(
     Ctrl-C. Ctrl-C leaves the activity running.
     """
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     activity_id = activity_id_of(identifier) if identifier else _newest_activity_id(session)
-    if ids_only:
+    if session.screen.ids_only:
         session.screen.data(activity_id)
     raise typer.Exit(
         watch_to_end(
@@ -201,8 +187,9 @@ def watch_activity(
     )
 
 
+@over_the_api
 def list_activities(
-    context: typer.Context,
+    open_session: OpenSession,
     status: Annotated[
         str | None, typer.Option("--status", help="Only this status, e.g. in_progress.")
     ] = None,
@@ -216,54 +203,32 @@ def list_activities(
     cursor: Annotated[
         str | None, typer.Option("--cursor", help="Go on where the last page ended.")
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """List activities, the newest first."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     filters: dict[str, str | int | None] = {
         "status": status, "agent_role": agent, "tag": tag, "limit": limit, "cursor": cursor
     }  # fmt: skip
     page = session.client.list_activities(filters)
-    if as_json:
-        session.screen.document(page)
-        return
-    activities = [parse_activity(item) for item in page.get("items", [])]
-    if ids_only:
-        for activity in activities:
-            session.screen.data(activity.activity_id)
-    elif activities:
-        session.screen.data(activity_table(activities, session.surroundings.clock.now()))
-    elif not page.get("next_cursor"):
-        session.screen.chatter(
-            "No activities match. Start one: " + session.command_text("start", "--help")
-        )
-    if following := page.get("next_cursor"):
-        session.screen.chatter(f"There are more: add --cursor {following}")
-
-
-def show_activity(
-    context: typer.Context,
-    identifier: AnyId,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
-    """Show an activity with its runs and events."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
+    now = session.surroundings.clock.now()
+    session.screen.page(
+        page,
+        "activity_id",
+        lambda items: activity_table([parse_activity(item) for item in items], now),
+        "No activities match. Start one: " + session.command_text("start", "--help"),
     )
+
+
+@over_the_api
+def show_activity(open_session: OpenSession, identifier: AnyId) -> None:
+    """Show an activity with its runs and events."""
+    session = open_session()
     body = session.client.get_activity(activity_id_of(identifier))
-    if as_json:
+    if session.screen.as_json:
         session.screen.document(body)
         return
     activity = parse_activity(body)
-    if ids_only:
+    if session.screen.ids_only:
         session.screen.data(activity.activity_id)
         return
     log = (parse_event(entry) for entry in _events_of(session, activity, after=0))
@@ -280,59 +245,43 @@ def show_activity(
         session.screen.chatter(advice)
 
 
+@over_the_api
 def list_events(
-    context: typer.Context,
+    open_session: OpenSession,
     identifier: AnyId,
     after: Annotated[
         int, typer.Option("--after", min=0, metavar="SEQ", help="Only later ones.")
     ] = 0,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Print the log of an activity, or of one run: events, tool calls, the text of agents."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     if identifier.startswith("run_"):
         events = _behind(after, session.client.all_events(identifier, after=after))
     else:
         events = _events_of(
             session, parse_activity(session.client.get_activity(identifier)), after=after
         )
-    if as_json:
+    if session.screen.as_json:
         session.screen.document({"items": events, "next_after": None})
         return
     for event, line in zip(events, event_lines(map(parse_event, events)), strict=True):
         shown_id = event.get("sequence") or event.get("cursor") or ""
-        session.screen.data(str(shown_id) if ids_only else line)
+        session.screen.data(str(shown_id) if session.screen.ids_only else line)
 
 
+@over_the_api
 def cancel_activity(
-    context: typer.Context,
+    open_session: OpenSession,
     identifier: AnyId,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Kept with the activity.")
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Stop following an activity; says honestly whether the provider could be stopped too."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     activity_id = activity_id_of(identifier)
     answer = session.client.cancel_activity(activity_id, reason=reason)
-    if as_json:
-        session.screen.document(answer)
-        return
-    if ids_only:
-        session.screen.data(activity_id)
-        return
-    session.screen.data(f"{activity_id}  {answer.get('status', '')}")
+    session.screen.answer(answer, activity_id, f"{activity_id}  {answer.get('status', '')}")
     if answer.get("provider_stopped") is not True:
         session.screen.chatter("The provider was not stopped and may go on with its work.")
     if detail := answer.get("detail"):

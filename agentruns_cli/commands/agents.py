@@ -13,8 +13,8 @@ from agentruns_cli.inputs import (
     parse_detection_option,
     parse_duration_option,
 )
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.session import Session, open_session
+from agentruns_cli.options import ApiUrl, AsJson, Stack
+from agentruns_cli.session import OpenSession, Session, open_session, over_the_api
 from agentruns_cli.views import JsonObject
 
 agent_app = typer.Typer(
@@ -26,8 +26,9 @@ Role = Annotated[str, typer.Argument(metavar="ROLE", help="The agent's role, e.g
 
 
 @agent_app.command("set")
+@over_the_api
 def set_agent(
-    context: typer.Context,
+    open_session: OpenSession,
     role: Role,
     connection: Annotated[
         str | None,
@@ -103,15 +104,9 @@ def set_agent(
         list[str] | None,
         typer.Option("--skill", metavar="NAME", help="What it may read up on; repeatable."),
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Create or replace the agent of a role."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     document: JsonObject = {
         "adapter": agent_adapter_document(connection, aop=aop, workflow=workflow, url=url),
         "enabled": enabled,
@@ -132,10 +127,7 @@ def set_agent(
     }
     document.update({key: value for key, value in optional.items() if value is not None})
     stored = session.client.put_agent(role, document)
-    if as_json:
-        session.screen.document(stored)
-        return
-    session.screen.data(str(stored.get("agent_role", role)))
+    session.screen.answer(stored, str(stored.get("agent_role", role)))
     _show_signing_secret(session, stored)
     session.screen.chatter("Give it work: " + session.command_text("start", role, "-m", "TEXT"))
 
@@ -149,64 +141,33 @@ def rotate_secret(
     as_json: AsJson = False,
 ) -> None:
     """Give an agent of your own another signing secret; the one before it goes on being used."""
-    session = open_session(context, api_url=api_url, stack=stack, as_json=as_json, ids_only=False)
+    session = open_session(context, api_url=api_url, stack=stack, as_json=as_json)
     made = session.client.rotate_signing_secret(role)
-    if as_json:
-        session.screen.document(made)
-        return
-    session.screen.data(str(made.get("signing_secret", "")))
+    session.screen.answer(made, str(made.get("signing_secret", "")))
     session.screen.chatter(
         "This is the only time it is shown. Dispatches are signed with it and with the one before."
     )
 
 
 @agent_app.command("list")
-def list_agents(
-    context: typer.Context,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def list_agents(open_session: OpenSession) -> None:
     """List the agents."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     page = session.client.list_agents()
-    if as_json:
-        session.screen.document(page)
-        return
-    agents = page.get("items", [])
-    if ids_only:
-        for agent in agents:
-            session.screen.data(str(agent.get("agent_role", "")))
-    elif agents:
-        session.screen.data(agent_table(agents))
-    else:
-        suggestion = session.command_text(
-            "agent", "set", "ROLE", "--aop", "AOP_ID", "--connection", "NAME"
-        )
-        session.screen.chatter(f"No agents yet: {suggestion}")
+    suggestion = session.command_text(
+        "agent", "set", "ROLE", "--aop", "AOP_ID", "--connection", "NAME"
+    )
+    session.screen.page(page, "agent_role", agent_table, f"No agents yet: {suggestion}")
 
 
 @agent_app.command("delete")
-def delete_agent(
-    context: typer.Context,
-    role: Role,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def delete_agent(open_session: OpenSession, role: Role) -> None:
     """Delete the agent of a role; its activities stay."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     answer = session.client.delete_agent(role)
-    if as_json:
-        session.screen.document(answer)
-        return
-    session.screen.data(role)
+    session.screen.answer(answer, role)
     session.screen.chatter(f"Agent {role} is deleted.")
 
 

@@ -11,12 +11,12 @@ import typer
 from agentruns_cli.commands.connections import check_and_print, require_a_person
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.inputs import read_json_object_from_stdin
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.session import open_session, surroundings_of
+from agentruns_cli.session import OpenSession, over_the_api
 
 
+@over_the_api
 def connect_leap(
-    context: typer.Context,
+    open_session: OpenSession,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")] = "leap",
     dialect: Annotated[
         str | None,
@@ -37,23 +37,17 @@ def connect_leap(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Try the key afterwards, where that is free.")
     ] = True,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Store an API key of Leap Workflows under NAME and check what can be checked.
 
     Asks for the key. It is never a flag; for automation pipe a JSON object in: agentruns connect
     leap --from-stdin < credentials.json
     """
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     if from_stdin:
         given = read_json_object_from_stdin("the document on standard input")
     else:
-        require_a_person(surroundings_of(context))
+        require_a_person(session.surroundings)
         given = {"api_key": str(typer.prompt("API key", hide_input=True, err=True))}
     document = {"provider": "leap", **given}
     if document["provider"] != "leap":
@@ -64,7 +58,5 @@ def connect_leap(
     session.screen.chatter(f"Connection {name} is stored.")
     if check:
         check_and_print(session, name)
-    elif as_json:
-        session.screen.document(stored)
     else:
-        session.screen.data(name)
+        session.screen.answer(stored, name)

@@ -15,8 +15,7 @@ from agentruns_cli.describe import check_lines, connection_table, limit_lines
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.exit_codes import ExitCode
 from agentruns_cli.inputs import read_json_object_from_stdin
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.session import Session, open_session, surroundings_of
+from agentruns_cli.session import OpenSession, Session, over_the_api
 from agentruns_cli.surroundings import Surroundings
 from agentruns_cli.views import JsonObject, parse_checks
 
@@ -34,8 +33,9 @@ def connect() -> None:
 
 
 @connect_app.command("leena")
+@over_the_api
 def connect_leena(
-    context: typer.Context,
+    open_session: OpenSession,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")] = "leena",
     region: Annotated[
         str | None,
@@ -60,10 +60,6 @@ def connect_leena(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Mint a token afterwards.")
     ] = True,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Store Leena credentials under NAME and check that they mint a token.
 
@@ -71,69 +67,42 @@ def connect_leena(
     flags; for automation pipe a JSON object in: agentruns connect leena --from-stdin <
     credentials.json
     """
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     document = (
         read_json_object_from_stdin("the document on standard input")
         if from_stdin
-        else _ask_for_credentials(surroundings_of(context), region)
+        else _ask_for_credentials(session.surroundings, region)
     )
     document = _connection_document(document, region=region, auth_url=auth_url, aic_url=aic_url)
     stored = session.client.put_connection(name, document)
     session.screen.chatter(f"Connection {name} is stored.")
     if check:
         check_and_print(session, name)
-    elif as_json:
-        session.screen.document(stored)
     else:
-        session.screen.data(name)
+        session.screen.answer(stored, name)
 
 
-def check_connection(
-    context: typer.Context,
-    name: ConnectionName,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def check_connection(open_session: OpenSession, name: ConnectionName) -> None:
     """Check that a connection's credentials mint a token; exit code 1 if not."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     check_and_print(session, name)
 
 
 @connection_app.command("list")
-def list_connections(
-    context: typer.Context,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def list_connections(open_session: OpenSession) -> None:
     """List the stored connections, without their secrets."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     page = session.client.list_connections()
-    if as_json:
-        session.screen.document(page)
-        return
-    connections = page.get("items", [])
-    if ids_only:
-        for connection in connections:
-            session.screen.data(str(connection.get("name", "")))
-    elif connections:
-        session.screen.data(connection_table(connections))
-    else:
-        session.screen.chatter("No connections yet: " + session.command_text("connect", "leena"))
+    suggestion = session.command_text("connect", "leena")
+    session.screen.page(page, "name", connection_table, f"No connections yet: {suggestion}")
 
 
 @connection_app.command("limit")
+@over_the_api
 def limit_connection(
-    context: typer.Context,
+    open_session: OpenSession,
     name: ConnectionName,
     max_concurrent_runs: Annotated[
         str | None,
@@ -151,15 +120,9 @@ def limit_connection(
             help="So many starts and looks sent in any 60 s; what is more waits.",
         ),
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Set what may be done over a connection at most; without an option, show it."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     wanted = {
         "max_concurrent_runs": _limit("--max-concurrent-runs", max_concurrent_runs),
         "requests_per_minute": _limit("--requests-per-minute", requests_per_minute),
@@ -169,32 +132,16 @@ def limit_connection(
     if given:
         limits = {**(connection.get("limits") or {}), **given}
         connection = session.client.put_connection_limits(name, limits)
-    if as_json:
-        session.screen.document(connection)
-    elif ids_only:
-        session.screen.data(name)
-    else:
-        session.screen.data(limit_lines(connection))
+    session.screen.answer(connection, name, limit_lines(connection))
 
 
 @connection_app.command("delete")
-def delete_connection(
-    context: typer.Context,
-    name: ConnectionName,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def delete_connection(open_session: OpenSession, name: ConnectionName) -> None:
     """Delete a connection and its secret."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     answer = session.client.delete_connection(name)
-    if as_json:
-        session.screen.document(answer)
-        return
-    session.screen.data(name)
+    session.screen.answer(answer, name)
     session.screen.chatter(f"Connection {name} is deleted.")
 
 
@@ -212,12 +159,7 @@ def check_and_print(session: Session, name: str) -> None:
     """Check the connection and print the result; leaves with exit code 1 if a check failed."""
     answer = session.client.check_connection(name)
     is_ok = answer.get("ok") is True
-    if session.screen.as_json:
-        session.screen.document(answer)
-    elif session.screen.ids_only:
-        session.screen.data(name)
-    else:
-        session.screen.data(check_lines(parse_checks(answer)))
+    session.screen.answer(answer, name, check_lines(parse_checks(answer)))
     if not is_ok:
         session.screen.chatter(
             f"Connection {name} does not work yet. Correct it with: "

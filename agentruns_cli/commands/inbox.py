@@ -7,8 +7,7 @@ import typer
 from agentruns_cli.describe_waits import comment_lines, inbox_table
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.inputs import activity_id_of
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.session import Session, open_session
+from agentruns_cli.session import OpenSession, Session, over_the_api
 from agentruns_cli.views import JsonObject
 
 ApprovalId = Annotated[
@@ -19,76 +18,54 @@ Note = Annotated[
 ]
 
 
+@over_the_api
 def list_inbox(
-    context: typer.Context,
+    open_session: OpenSession,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Items on a page.")] = 25,
     cursor: Annotated[
         str | None, typer.Option("--cursor", help="Go on where the last page ended.")
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """List what waits for a person, the oldest first.
 
     Approvals and reviews (approve, reject), blockers and tasks (resolve), starts of which nobody
     knows the outcome (resolve), and runs that a provider paused for a person of its own.
     """
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     page = session.client.list_inbox({"limit": limit, "cursor": cursor})
-    if as_json:
-        session.screen.document(page)
-        return
-    items = page.get("items", [])
-    if ids_only:
-        for item in items:
-            session.screen.data(str(item.get("id", "")))
-    elif items:
-        session.screen.data(inbox_table(items, session.surroundings.clock.now()))
-    elif not page.get("next_cursor"):
-        session.screen.chatter("Nothing waits for a person.")
-    if following := page.get("next_cursor"):
-        session.screen.chatter(f"There are more: add --cursor {following}")
+    now = session.surroundings.clock.now()
+    session.screen.page(
+        page, "id", lambda items: inbox_table(items, now), "Nothing waits for a person."
+    )
 
 
+@over_the_api
 def approve(
-    context: typer.Context,
+    open_session: OpenSession,
     approval_id: ApprovalId,
     option: Annotated[
         str | None,
         typer.Option("--option", metavar="NAME", help="Which of the approval's options."),
     ] = None,
     note: Note = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Approve an approval or a review.
 
     \b
     agentruns approve wait_01M80GAFZR773JC21ZVMJD41QF_1 --note "Publish it on Monday"
     """  # noqa: D301  # \b keeps these lines apart in the help
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     _decide(session, approval_id, {"decision": "approved", "option": option, "note": note})
 
 
+@over_the_api
 def reject(
-    context: typer.Context,
+    open_session: OpenSession,
     approval_id: ApprovalId,
     changes: Annotated[
         bool, typer.Option("--changes", help="Ask for changes instead of rejecting it.")
     ] = False,
     note: Note = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Reject an approval or a review, or ask for changes; --note says why, and the agent reads it.
 
@@ -97,53 +74,38 @@ def reject(
     """  # noqa: D301  # \b keeps these lines apart in the help
     if note is None:
         raise UsageFault("--note is missing", "say why: the agent reads it and tries again")
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     decision = "changes_requested" if changes else "rejected"
     _decide(session, approval_id, {"decision": decision, "note": note})
 
 
+@over_the_api
 def comment(
-    context: typer.Context,
+    open_session: OpenSession,
     identifier: Annotated[
         str, typer.Argument(metavar="ID", help="An activity id, or the id of one of its runs.")
     ],
     text: Annotated[
         str | None, typer.Argument(metavar="TEXT", help="What to write; left out, the thread.")
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Write into an activity's thread, or read it. @agent:role and @human:id mention somebody."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     activity_id = activity_id_of(identifier)
     if text is None:
         _show_thread(session, activity_id)
         return
     answer = session.client.add_comment(activity_id, {"text": text})
-    if as_json:
-        session.screen.document(answer)
-        return
-    session.screen.data(str(answer.get("comment_id", "")))
+    session.screen.answer(answer, str(answer.get("comment_id", "")))
 
 
 def print_answered(session: Session, answer: JsonObject) -> None:
     """What became of a wait and of its activity."""
     activity_id = str(answer.get("activity_id", ""))
-    if session.screen.as_json:
-        session.screen.document(answer)
-        return
-    if session.screen.ids_only:
-        session.screen.data(activity_id)
-        return
     wait = answer.get("wait") or {}
     shown = (activity_id, answer.get("status", ""), wait.get("wait_id"), wait.get("decision"))
-    session.screen.data("  ".join(str(part) for part in shown if part))
+    text = "  ".join(str(part) for part in shown if part)
+    session.screen.answer(answer, activity_id, text)
     session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))
 
 
@@ -154,14 +116,10 @@ def _decide(session: Session, approval_id: str, decision: JsonObject) -> None:
 
 def _show_thread(session: Session, activity_id: str) -> None:
     comments = list(session.client.all_comments(activity_id))
-    if session.screen.as_json:
-        session.screen.document({"items": comments})
-    elif session.screen.ids_only:
-        for each in comments:
-            session.screen.data(str(each.get("comment_id", "")))
-    elif comments:
-        session.screen.data("\n".join(comment_lines(comments)))
-    else:
-        session.screen.chatter(
-            "No comments yet: " + session.command_text("comment", activity_id, "TEXT")
-        )
+    suggestion = session.command_text("comment", activity_id, "TEXT")
+    session.screen.page(
+        {"items": comments},
+        "comment_id",
+        lambda items: "\n".join(comment_lines(items)),
+        f"No comments yet: {suggestion}",
+    )

@@ -50,7 +50,7 @@ def print_output(
     """  # noqa: D301  # \b keeps these lines apart in the help
     if page_bytes is not None and page is None:
         raise UsageFault("--page-bytes says how long a page is", "but --page is not given")
-    session = open_session(context, api_url=api_url, stack=stack, as_json=False, ids_only=False)
+    session = open_session(context, api_url=api_url, stack=stack)
     run_id = _run_id_of(session, identifier)
     if page is None:
         for text in session.client.all_output(run_id, sha256=sha256):

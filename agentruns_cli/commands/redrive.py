@@ -17,18 +17,14 @@ from agentruns_cli.inputs import (
     require_header_text,
 )
 from agentruns_cli.options import (
-    ApiUrl,
-    AsJson,
     ContextEntries,
     IdempotencyKey,
-    IdsOnly,
     Interval,
     Message,
-    Stack,
     WaitTimeout,
 )
 from agentruns_cli.screen import printable
-from agentruns_cli.session import Session, open_session, surroundings_of
+from agentruns_cli.session import OpenSession, Session, over_the_api, surroundings_of
 from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Considered, JsonObject, parse_considered
 from agentruns_cli.watching import WatchStyle, watch_to_end
@@ -41,7 +37,9 @@ _TWO_WAYS = (
 _REPEAT = "Repeat the command: what was redriven is skipped."
 
 
+@over_the_api
 def redrive_activities(
+    open_session: OpenSession,
     context: typer.Context,
     identifier: Annotated[
         str | None,
@@ -93,10 +91,6 @@ def redrive_activities(
     ] = False,
     wait_timeout: WaitTimeout = None,
     interval: Interval = 1.0,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Do failed activities again, each by a new activity with the same settings and input.
 
@@ -143,9 +137,7 @@ def redrive_activities(
     told = parse_context(context_entries) if context_entries else None
     if identifier is None and not (dry_run or yes):
         _require_a_person(context)
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     if identifier is None:
         body = _body(filter=wanted, reason=reason, limit=limit or USUAL_LIMIT, cursor=cursor)
         _redrive_many(session, body, is_preview=dry_run, is_agreed=yes)
@@ -156,7 +148,7 @@ def redrive_activities(
         print_started(session, answer)
         return
     successor_id = str(answer.get("activity_id", ""))
-    if ids_only:
+    if session.screen.ids_only:
         session.screen.data(successor_id)
     session.screen.chatter(f"Redriven as {successor_id}.")
     raise typer.Exit(

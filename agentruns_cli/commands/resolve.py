@@ -8,14 +8,15 @@ import typer
 from agentruns_cli.commands.inbox import print_answered
 from agentruns_cli.errors import NotFound, Problem, UsageFault
 from agentruns_cli.inputs import activity_id_of, parse_duration_option
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Interval, Stack, WaitTimeout
-from agentruns_cli.session import Session, open_session
+from agentruns_cli.options import Interval, WaitTimeout
+from agentruns_cli.session import OpenSession, Session, over_the_api
 from agentruns_cli.views import JsonObject, parse_activity
 from agentruns_cli.watching import WatchStyle, watch_to_end
 
 
+@over_the_api
 def resolve(
-    context: typer.Context,
+    open_session: OpenSession,
     identifier: Annotated[
         str,
         typer.Argument(
@@ -49,10 +50,6 @@ def resolve(
     ] = False,
     wait_timeout: WaitTimeout = None,
     interval: Interval = 1.0,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Say what became of a run whose start is unknown, or that a blocker or a task is done.
 
@@ -73,9 +70,7 @@ def resolve(
     if wait_timeout is not None and not watch:
         raise UsageFault("--wait-timeout says how long to wait", "but --watch is not given")
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     if is_task:
         answer = session.client.resolve_human_task(identifier, body)
     else:
@@ -84,7 +79,7 @@ def resolve(
     if not watch:
         (print_answered if is_task else _print_resolved)(session, answer)
         return
-    if ids_only:
+    if session.screen.ids_only:
         session.screen.data(activity_id)
     raise typer.Exit(
         watch_to_end(
@@ -132,12 +127,7 @@ def _run_id_of(session: Session, identifier: str) -> str:
 
 def _print_resolved(session: Session, answer: JsonObject) -> None:
     activity_id = str(answer.get("activity_id", ""))
-    if session.screen.as_json:
-        session.screen.document(answer)
-        return
-    if session.screen.ids_only:
-        session.screen.data(activity_id)
-        return
     run_id = (answer.get("run") or {}).get("run_id", "")
-    session.screen.data(f"{activity_id}  {answer.get('status', '')}  {run_id}")
+    text = f"{activity_id}  {answer.get('status', '')}  {run_id}"
+    session.screen.answer(answer, activity_id, text)
     session.screen.chatter("Follow it: " + session.command_text("watch", activity_id))

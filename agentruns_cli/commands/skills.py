@@ -1,15 +1,15 @@
 """`skill set|list|show|delete`: what agents can read up on, in Markdown."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from agentruns.front_matter import FrontMatterFault, read_front_matter
 from agentruns_cli.errors import UsageFault
-from agentruns_cli.options import ApiUrl, AsJson, IdsOnly, Stack
-from agentruns_cli.screen import one_line, table
-from agentruns_cli.session import open_session
+from agentruns_cli.screen import table
+from agentruns_cli.session import OpenSession, over_the_api
 from agentruns_cli.views import JsonObject
 
 skill_app = typer.Typer(
@@ -20,8 +20,9 @@ SkillName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the skil
 
 
 @skill_app.command("set")
+@over_the_api
 def set_skill(
-    context: typer.Context,
+    open_session: OpenSession,
     file: Annotated[
         Path,
         typer.Argument(
@@ -32,10 +33,6 @@ def set_skill(
         list[Path] | None,
         typer.Option("--reference", metavar="FILE", help="A further text of it; repeatable."),
     ] = None,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
 ) -> None:
     """Create or replace the skill that FILE's front matter names."""
     content = _text_of(file)
@@ -48,91 +45,49 @@ def set_skill(
         document["references"] = [
             {"name": each.name, "content": _text_of(each)} for each in reference
         ]
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     stored = session.client.put_skill(name, document)
-    if as_json:
-        session.screen.document(stored)
-        return
-    session.screen.data(name)
+    session.screen.answer(stored, name)
     session.screen.chatter(
         f"Assign it with --skill {name}: " + session.command_text("agent", "set", "ROLE", "...")
     )
 
 
 @skill_app.command("list")
-def list_skills(
-    context: typer.Context,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def list_skills(open_session: OpenSession) -> None:
     """List the skills with their descriptions."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     page = session.client.list_skills()
-    if as_json:
-        session.screen.document(page)
-        return
-    skills = page.get("items", [])
-    if ids_only:
-        for skill in skills:
-            session.screen.data(str(skill.get("name", "")))
-    elif skills:
-        rows = (
-            (str(skill.get("name", "")), one_line(str(skill.get("description", ""))))
-            for skill in skills
-        )
-        session.screen.data(table(("NAME", "DESCRIPTION"), rows))
-    else:
-        session.screen.chatter("No skills yet: " + session.command_text("skill", "set", "FILE"))
+    suggestion = session.command_text("skill", "set", "FILE")
+    session.screen.page(page, "name", _skill_table, f"No skills yet: {suggestion}")
 
 
 @skill_app.command("show")
-def show_skill(
-    context: typer.Context,
-    name: SkillName,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def show_skill(open_session: OpenSession, name: SkillName) -> None:
     """Print a skill as it was stored; with --json, its references too."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     skill = session.client.get_skill(name)
-    if as_json:
-        session.screen.document(skill)
-        return
-    session.screen.data(name if ids_only else str(skill.get("content", "")))
+    session.screen.answer(skill, name, str(skill.get("content", "")))
     references = ", ".join(str(each.get("name", "")) for each in skill.get("references", []))
     if references:
         session.screen.chatter(f"References: {references}")
 
 
 @skill_app.command("delete")
-def delete_skill(
-    context: typer.Context,
-    name: SkillName,
-    api_url: ApiUrl = None,
-    stack: Stack = None,
-    as_json: AsJson = False,
-    ids_only: IdsOnly = False,
-) -> None:
+@over_the_api
+def delete_skill(open_session: OpenSession, name: SkillName) -> None:
     """Delete a skill that no agent is assigned."""
-    session = open_session(
-        context, api_url=api_url, stack=stack, as_json=as_json, ids_only=ids_only
-    )
+    session = open_session()
     answer = session.client.delete_skill(name)
-    if as_json:
-        session.screen.document(answer)
-        return
-    session.screen.data(name)
+    session.screen.answer(answer, name)
     session.screen.chatter(f"Skill {name} is deleted.")
+
+
+def _skill_table(skills: Sequence[Mapping[str, Any]]) -> str:
+    rows = ((str(each.get("name", "")), str(each.get("description", ""))) for each in skills)
+    return table(("NAME", "DESCRIPTION"), rows)
 
 
 def _text_of(file: Path) -> str:

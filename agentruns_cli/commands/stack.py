@@ -60,12 +60,6 @@ def show_status(as_json: AsJson = False, ids_only: IdsOnly = False) -> None:
 
 
 def _print_stack(screen: Screen, stack: "StackInfo") -> None:
-    if screen.as_json:
-        screen.document(asdict(stack))
-        return
-    if screen.ids_only:
-        screen.data(stack.api_url)
-        return
     lines = field_lines(
         (
             ("API", f"{stack.api_url}/v1"),
@@ -77,7 +71,8 @@ def _print_stack(screen: Screen, stack: "StackInfo") -> None:
             ("event bus", stack.event_bus),
         )
     )
-    screen.data("\n".join((f"{stack.stack_name} is up", *lines)))
+    text = "\n".join((f"{stack.stack_name} is up", *lines))
+    screen.answer(asdict(stack), stack.api_url, text)
 
 
 @contextmanager
