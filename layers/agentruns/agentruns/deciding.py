@@ -13,7 +13,7 @@ from agentruns.ids import activity_id_of_wait
 from agentruns.model import ActivityRecord, Change
 from agentruns.ports import Clock
 from agentruns.transact import Decide
-from agentruns.wait import Answer, Decision, Wait
+from agentruns.wait import Answer, Decision, Wait, WaitKind
 from agentruns.wait_errors import ApprovalNotFound, HumanTaskNotFound
 from agentruns.waking import TransactAndWake
 
@@ -59,7 +59,8 @@ class ResolveHumanTask:
     clock: Clock
 
     def __call__(self, tenant: str, task_id: str, note: str, resolved_by: str) -> Answered:
-        """HumanTaskNotFound; AlreadyAnswered, ActivityEnded, AnswerTooLate, OwnRequest."""
+        """HumanTaskNotFound; InvalidRequest for work that is done without a note, which is its
+        output; AlreadyAnswered, ActivityEnded, AnswerTooLate, OwnRequest."""
         now = self.clock()
         answer = Answer(decision=Decision.RESOLVED, answered_by=resolved_by, note=note)
 
@@ -67,6 +68,8 @@ class ResolveHumanTask:
             wait = _find(record, task_id, HumanTaskNotFound)
             if not wait.kind.is_resolved:
                 raise HumanTaskNotFound(task_id)
+            if wait.kind is WaitKind.HUMAN_TASK and not note.strip():
+                raise InvalidRequest([("note", "is required: it is the output of the work")])
             return waits.decide(record, wait, answer, now)
 
         return _answered(self.transact_and_wake, tenant, task_id, HumanTaskNotFound, decide)

@@ -46,7 +46,10 @@ class InboxItem:
 
     @property
     def title(self) -> str:
-        return (self.wait.title if self.wait else "") or self.activity.title
+        """What it is about: the wait's own, its activity's, or what was said of it."""
+        if self.wait is None:
+            return self.activity.title
+        return self.wait.title or self.activity.title or self.wait.description
 
     @property
     def expires_at(self) -> datetime | None:

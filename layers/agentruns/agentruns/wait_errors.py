@@ -30,8 +30,10 @@ class RunEnded(Conflict):
 class AlreadyAnswered(Conflict):
     code = "already_answered"
 
-    def __init__(self, wait_id: str, decision: str) -> None:
-        super().__init__(f"{wait_id!r} has its answer: {decision}")
+    def __init__(self, wait_id: str, decision: str, decided_by: str) -> None:
+        super().__init__(
+            f"{wait_id!r} has its answer, {decision} by {decided_by}; this one is not kept"
+        )
         self.wait_id = wait_id
         self.decision = decision
 

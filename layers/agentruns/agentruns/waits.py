@@ -101,15 +101,21 @@ def decide(record: ActivityRecord, wait: Wait, answer: Answer, now: datetime) ->
     if wait.decision is Decision.WITHDRAWN:
         raise ActivityEnded(wait.activity_id, record.activity.status)
     if wait.decision is not None:
-        if (wait.decision, wait.option) == (answer.decision, answer.option):
+        if _says_the_same(wait, answer):
             return None
-        raise AlreadyAnswered(wait.wait_id, wait.decision)
+        raise AlreadyAnswered(wait.wait_id, wait.decision, wait.decided_by or "")
     if wait.expires_at is not None and wait.expires_at <= now:
         raise AnswerTooLate(wait.wait_id, wait.expires_at.isoformat())
     change = answered(record, wait, answer, now)
     if wait.kind is not WaitKind.HUMAN_TASK:
         return change
     return _with_the_work_done(record, change, answer, now)
+
+
+def _says_the_same(wait: Wait, answer: Answer) -> bool:
+    """Said once more: nothing that is not kept already."""
+    is_new = bool(answer.note) and answer.note != wait.note
+    return (wait.decision, wait.option) == (answer.decision, answer.option) and not is_new
 
 
 def answered(

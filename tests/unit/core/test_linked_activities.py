@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -267,6 +268,21 @@ class TestReassign:
             record.activity.status.value,
             record.current_run.output,
         )
+
+    @pytest.mark.parametrize("note", ["", " \n"])
+    def test_work_is_not_done_without_its_output(self, desk, note):
+        new_id = desk.reassign(to_user_id="ada").new_activity_id
+        (task,) = desk.world.record(new_id).waits
+        with pytest.raises(InvalidRequest) as refused:
+            desk.resolve(task, note)
+        assert ["note"] == [field for field, _ in refused.value.problems]
+        assert desk.world.record(new_id).waits[0].is_open
+
+    def test_a_task_without_a_title_is_known_by_its_reason(self):
+        desk = Desk(request=replace(WRITE, title=""))
+        desk.reassign(to_user_id="ada")
+        (item,) = desk.world.list_inbox(TENANT, 10, None).items
+        assert "not mine" == item.title
 
     def test_a_task_that_nobody_does_fails(self, desk):
         new_id = desk.reassign(to_user_id="ada").new_activity_id

@@ -215,6 +215,14 @@ class TestBlocker:
         assert "blocker_resolved" == wake_reason(desk)
         assert "the data is there now" == briefing(desk.record).reviewer_feedback
 
+    def test_what_is_said_later_is_refused_and_not_passed_over(self, desk):
+        asked = desk.blocker()
+        desk.resolve(asked.wait, "the data is there now")
+        for repeated in ("", "the data is there now"):
+            desk.resolve(asked.wait, repeated)
+        with pytest.raises(AlreadyAnswered, match=r"resolved by operator:k1; this one is not kept"):
+            desk.resolve(asked.wait, "take the other data")
+
     def test_a_run_that_failed_for_it_is_not_a_failed_attempt(self, desk):
         asked = desk.blocker()
         desk.result(error="no data")
