@@ -8,7 +8,6 @@ send its result. An answer that comes while the run goes on is kept and taken wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +23,6 @@ from agentruns.model import (
     EvidenceSource,
     Problem,
     Run,
-    WakeReason,
 )
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import end_activity, held, is_suspended, new_event, touched
@@ -37,6 +35,7 @@ from agentruns.wait import (
     WaitKind,
 )
 from agentruns.wait_errors import AlreadyAnswered, AnswerTooLate, OwnRequest
+from agentruns.wake import wake_reason
 
 RESULT_GRACE = timedelta(minutes=15)
 """How long a run that asked for something may go on after the answer: it can only end."""
@@ -47,6 +46,11 @@ HUMAN_TASK_EXPIRED = "human_task_expired"
 
 EXPIRY = "expiry"
 """Who answered where nobody did in time."""
+
+_DECISIONS = {
+    OnApprovalExpired.APPROVE: Decision.APPROVED,
+    OnApprovalExpired.REJECT: Decision.REJECTED,
+}
 
 _OPENED = {
     WaitKind.BLOCKER: EventType.HUMAN_TASK_OPENED,
@@ -210,41 +214,6 @@ def is_parked(record: ActivityRecord) -> bool:
 def untold(record: ActivityRecord) -> tuple[Wait, ...]:
     """Answered since the last run was opened."""
     return tuple(wait for wait in record.waits if not wait.is_open and wait.told_in is None)
-
-
-def wake_reason(told: Iterable[Wait]) -> WakeReason:
-    """Of several answers the one that asks most of the agent."""
-    reasons = {_reason(wait) for wait in told if wait.is_blocking}
-    return next(reason for reason in _BY_WEIGHT if reason in reasons)
-
-
-_DECISIONS = {
-    OnApprovalExpired.APPROVE: Decision.APPROVED,
-    OnApprovalExpired.REJECT: Decision.REJECTED,
-}
-_BY_WEIGHT = (
-    WakeReason.REJECTION,
-    WakeReason.REVIEW_FEEDBACK,
-    WakeReason.APPROVAL_DECIDED,
-    WakeReason.BLOCKER_RESOLVED,
-    WakeReason.SUBTASK_COMPLETED,
-    WakeReason.RETRY,
-)
-
-
-def _reason(wait: Wait) -> WakeReason:
-    if wait.kind is WaitKind.BLOCKER:
-        return WakeReason.BLOCKER_RESOLVED
-    if wait.kind is WaitKind.SUBTASK:
-        return WakeReason.SUBTASK_COMPLETED
-    if not wait.kind.is_decided:
-        return WakeReason.RETRY
-    if wait.decision is Decision.REJECTED:
-        return WakeReason.REJECTION
-    is_feedback = wait.kind is WaitKind.REVIEW and bool(wait.note)
-    if wait.decision is Decision.CHANGES_REQUESTED or is_feedback:
-        return WakeReason.REVIEW_FEEDBACK
-    return WakeReason.APPROVAL_DECIDED
 
 
 def _held_with_deadline(after: ActivityRecord, now: datetime) -> Activity:

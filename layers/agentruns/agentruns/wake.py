@@ -1,6 +1,7 @@
-"""What a run's agent is told besides its task: what came before, and what people said since.
+"""Why a run was opened, and what its agent is told besides its task: what came before, and what
+people said since.
 
-Pure. Not here: why the run was opened (`Run.wake_reason`), how an agent fetches this.
+Pure. Not here: how an agent fetches this.
 """
 
 from __future__ import annotations
@@ -25,6 +26,37 @@ class Briefing:
     reviewer_feedback: str | None = None
     subtask_output: str | None = None
     notes: tuple[Wait, ...] = ()
+
+
+def wake_reason(told: Iterable[Wait]) -> WakeReason:
+    """Of a run that was opened by answers: of several the one that asks most of the agent."""
+    reasons = {_reason(wait) for wait in told if wait.is_blocking}
+    return next(reason for reason in _BY_WEIGHT if reason in reasons)
+
+
+_BY_WEIGHT = (
+    WakeReason.REJECTION,
+    WakeReason.REVIEW_FEEDBACK,
+    WakeReason.APPROVAL_DECIDED,
+    WakeReason.BLOCKER_RESOLVED,
+    WakeReason.SUBTASK_COMPLETED,
+    WakeReason.RETRY,
+)
+
+
+def _reason(wait: Wait) -> WakeReason:
+    if wait.kind is WaitKind.BLOCKER:
+        return WakeReason.BLOCKER_RESOLVED
+    if wait.kind is WaitKind.SUBTASK:
+        return WakeReason.SUBTASK_COMPLETED
+    if not wait.kind.is_decided:
+        return WakeReason.RETRY
+    if wait.decision is Decision.REJECTED:
+        return WakeReason.REJECTION
+    is_feedback = wait.kind is WaitKind.REVIEW and bool(wait.note)
+    if wait.decision is Decision.CHANGES_REQUESTED or is_feedback:
+        return WakeReason.REVIEW_FEEDBACK
+    return WakeReason.APPROVAL_DECIDED
 
 
 def briefing(record: ActivityRecord) -> Briefing:
