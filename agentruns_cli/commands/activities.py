@@ -277,15 +277,22 @@ def cancel_activity(
         str | None, typer.Option("--reason", metavar="TEXT", help="Kept with the activity.")
     ] = None,
 ) -> None:
-    """Stop following an activity; says honestly whether the provider could be stopped too."""
+    """Stop following an activity and its subtasks; says honestly whether the providers could be
+    stopped too."""
     session = open_session()
     activity_id = activity_id_of(identifier)
     answer = session.client.cancel_activity(activity_id, reason=reason)
-    session.screen.answer(answer, activity_id, f"{activity_id}  {answer.get('status', '')}")
-    if answer.get("provider_stopped") is not True:
-        session.screen.chatter("The provider was not stopped and may go on with its work.")
-    if detail := answer.get("detail"):
-        session.screen.chatter(str(detail))
+    cancelled = {activity_id: answer}
+    cancelled |= {str(each.get("activity_id", "")): each for each in answer.get("subtasks") or ()}
+    lines = (f"{name}  {each.get('status', '')}" for name, each in cancelled.items())
+    session.screen.answer(answer, activity_id, "\n".join(lines))
+    for name, each in cancelled.items():
+        about = "" if each is answer else f"Subtask {name}: "
+        if each.get("provider_stopped") is not True:
+            goes_on = "The provider was not stopped and may go on with its work."
+            session.screen.chatter(about + goes_on)
+        if detail := each.get("detail"):
+            session.screen.chatter(about + str(detail))
 
 
 def _start_body(

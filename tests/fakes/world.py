@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from agentruns.actions import AddComment, CreateApproval, ReportBlocker, RequestReview
-from agentruns.activities import AcceptActivity, Accepted, CancelActivity
+from agentruns.activities import AcceptActivity, Accepted
 from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
@@ -19,6 +19,7 @@ from agentruns.agent_tasks import BriefAgent, DispatchAgent
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
 from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
+from agentruns.cancelling import CancelActivity
 from agentruns.checking import CheckRun, nobody_to_ask
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.hook_urls import HookUrls
@@ -308,7 +309,12 @@ class World:
         self.list_inbox = ListInbox(inbox=self.store, **clocked)
         self.sweep = Sweep(
             executions=executions,
-            tend_waits=TendWaits(link_activities=self.link_activities, **admitting, **answering),
+            tend_waits=TendWaits(
+                link_activities=self.link_activities,
+                cancel_activity=self.cancel_activity,
+                **admitting,
+                **answering,
+            ),
             **waking,
             check_run=self.check_run,
             settle_run=self.settle_run,

@@ -55,9 +55,10 @@ def put(
     agents: list[AskingAgent],
     role: str,
     asks: Mapping[str, tuple[str, dict[str, Any]]] | None = None,
-) -> AskingAgent:
+    kind: type[AskingAgent] = AskingAgent,
+) -> Any:
     """A stored agent of that role, serving."""
-    agent = AskingAgent(asks or {})
+    agent = kind(asks or {})
     agent.start()
     agents.append(agent)
     body = {"adapter": {"type": "webhook", "url": agent.url}}
@@ -129,6 +130,59 @@ def test_a_subtasks_output_wakes_its_parent(deployment: Deployment, agents: Any)
         agent.contexts[-1]["wakeReason"],
         agent.contexts[-1]["subtaskOutput"],
     )
+
+
+class SilentAgent(AskingAgent):
+    """Takes the work, asks for all of `wanted`, and delivers nothing."""
+
+    wanted: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+    def work(self, dispatch: dict[str, Any]) -> None:
+        for action, body in self.wanted:
+            url = dispatch["callbackUrl"].removesuffix("result") + f"actions/{action}"
+            self.answers.append(self.call(dispatch, "POST", url, body))
+
+
+def parent_of_a_silent_subtask(
+    deployment: Deployment, agents: Any, role: str, *then: tuple[str, dict[str, Any]]
+) -> tuple[str, str]:
+    """Parent and child, once the child is parked at its agent, who says nothing."""
+    subtask = {"title": "Research", "agentRole": f"{role}_child", "prompt": "Find out"}
+    parent = put(deployment, agents, role, kind=SilentAgent)
+    put(deployment, agents, f"{role}_child", kind=SilentAgent)
+    parent.wanted = (("create-subtask", subtask), *then)
+    parent_id = start(deployment, role)
+    deployment.wait_for(parent_id, lambda _: len(parent.answers) == len(parent.wanted))
+    child_id = parent.answers[0]["subtaskActivityId"]
+    deployment.wait_for(child_id, is_parked)
+    return parent_id, child_id
+
+
+def test_a_cancelled_parent_takes_its_subtask_along(deployment: Deployment, agents: Any):
+    parent_id, child_id = parent_of_a_silent_subtask(deployment, agents, "cancelled")
+
+    answer = deployment.call("POST", f"/v1/activities/{parent_id}/cancel")
+
+    (subtask,) = answer["subtasks"]
+    assert (subtask["activity_id"], subtask["status"]) == (child_id, "cancelled")
+    assert subtask["detail"].startswith("cancel_unsupported: an agent is not told")
+    assert deployment.execution(deployment.execution_arn(child_id)).status == "ABORTED"
+
+
+def test_the_sweeper_cancels_what_a_parent_left_that_was_given_on(
+    deployment: Deployment, agents: Any
+):
+    given_on = {"toUserId": "ada", "reason": "not for an agent"}
+    parent_id, child_id = parent_of_a_silent_subtask(
+        deployment, agents, "giver", ("reassign", given_on)
+    )
+
+    deployment.sweep()
+
+    record = deployment.wait_for_end(child_id)
+    assert record.activity.status is ActivityStatus.CANCELLED
+    assert deployment.record(parent_id).activity.status is ActivityStatus.REASSIGNED
+    assert deployment.execution(deployment.execution_arn(child_id)).status == "ABORTED"
 
 
 def test_a_linked_activity_waits_for_the_approval(deployment: Deployment, agents: Any):

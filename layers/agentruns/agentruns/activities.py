@@ -1,8 +1,8 @@
-"""Opening and cancelling activities: the one way in, whatever the trigger.
+"""Opening activities: the one way in, whatever the trigger.
 
 The activity is stored first, together with its idempotency key and first run, then its execution is
 started. A crash between the two leaves a queued activity that the sweeper starts. Not here: what an
-execution does with it (`runs`, `aop`).
+execution does with it (`runs`, `aop`), cancelling (`cancelling`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from datetime import datetime, timedelta
 
 from agentruns import lifecycle
 from agentruns.admission import at_first
-from agentruns.admitting import AdmitActivities
 from agentruns.agents import agent_for, connection_for
 from agentruns.bulk_runs import ValidateUrl, require_input_csv
 from agentruns.errors import (
-    ActivityEnded,
     AgentDisabled,
     AgentNotFound,
     ConnectionNotFound,
@@ -32,20 +30,14 @@ from agentruns.ids import execution_name, new_activity_id, run_id_for
 from agentruns.model import (
     Activity,
     ActivityInput,
-    ActivityRecord,
     ActivityRequest,
-    Admission,
     Agent,
-    Change,
     Idempotency,
-    Run,
     Trigger,
 )
-from agentruns.parking import CountLooks
 from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
-from agentruns.providers import LEAP, Connection
+from agentruns.providers import Connection
 from agentruns.statuses import ActivityStatus
-from agentruns.transact import transact
 
 logger = logging.getLogger(__name__)
 
@@ -177,46 +169,6 @@ class AcceptActivity:
         return agent, connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
-    """`provider_stopped` is False where the provider has no way to stop what it began."""
-
-    record: ActivityRecord
-    provider_stopped: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelActivity:
-    """End an activity by hand: first the row, then the execution. Repeating it changes nothing."""
-
-    activities: ActivityStore
-    executions: Executions
-    admit_activities: AdmitActivities
-    count_looks: CountLooks
-    clock: Clock
-
-    def __call__(self, tenant: str, activity_id: str, reason: str) -> Cancelled:
-        """ActivityNotFound; ActivityEnded where it ended otherwise."""
-        now = self.clock()
-
-        def decide(record: ActivityRecord) -> Change | None:
-            status = record.activity.status
-            if status is ActivityStatus.CANCELLED:
-                return None
-            if status.is_terminal:
-                raise ActivityEnded(activity_id, status)
-            return lifecycle.cancel(self.count_looks(record), reason, now)
-
-        record = transact(self.activities, tenant, activity_id, decide)
-        if record.activity.execution_arn is not None:
-            self.executions.stop(record.activity.execution_arn, "cancelled by an operator")
-        if record.activity.admission is Admission.LEFT:
-            self.admit_activities(tenant, record.activity.adapter.connection)
-        stopped, detail = _what_the_provider_does(record)
-        return Cancelled(record=record, provider_stopped=stopped, detail=detail)
-
-
 def start_execution(executions: Executions, activity: Activity) -> str | None:
     """Start the execution of an activity's generation: its ARN. None where that failed; the
     sweeper will do it then."""
@@ -243,37 +195,3 @@ def repeat(earlier: Idempotency, body_sha256: str) -> Accepted:
         run_id=run_id_for(earlier.activity_id, 1),
         repeated=True,
     )
-
-
-def _what_the_provider_does(record: ActivityRecord) -> tuple[bool, str]:
-    run = record.current_run
-    if record.activity.adapter.provider == LEAP:
-        return _what_leap_does(run)
-    if run.remote_id is not None:
-        return False, (
-            f"cancel_unsupported: Leena AI has no call to stop an AOP; item {run.remote_id} goes "
-            "on there. Abort it in the Leena AI dashboard if it must stop"
-        )
-    if run.dispatch_id is not None:
-        return False, (
-            "cancel_unsupported: the start was sent and its answer is not known; look for "
-            f"agentruns_run_id {run.run_id} in Leena AI"
-        )
-    return True, _NOT_ASKED
-
-
-def _what_leap_does(run: Run) -> tuple[bool, str]:
-    if run.remote_id is not None:
-        return False, (
-            "cancel_unsupported: Leap has no call to stop a workflow; run "
-            f"{run.remote_id} goes on there"
-        )
-    if run.dispatch_id is not None:
-        return False, (
-            "cancel_unsupported: the start was sent and its answer is not known; look in Leap for "
-            f"a run whose webhook URL has {run.run_id}"
-        )
-    return True, _NOT_ASKED
-
-
-_NOT_ASKED = "the provider had not been asked to start it"

@@ -331,13 +331,13 @@ def replace_execution(record: ActivityRecord, now: datetime) -> Change:
     )
 
 
-def cancel(record: ActivityRecord, reason: str, now: datetime) -> Change:
-    """A person ends it. InvalidTransition where it has ended."""
+def cancel(record: ActivityRecord, reason: str, now: datetime, source: EvidenceSource) -> Change:
+    """A person ends it, or its parent's end does. InvalidTransition where it has ended."""
     run = record.current_run
     problem = Problem(code=CANCELLED, message=reason or "cancelled by an operator")
     ending = Change(activity=record.activity)
     if not run.status.is_terminal:
-        ending = end_run(record, run, RunStatus.ABORTED, EvidenceSource.HUMAN, now, problem=problem)
+        ending = end_run(record, run, RunStatus.ABORTED, source, now, problem=problem)
         run = ending.runs[0]
     ended = end_activity(record, run, ActivityStatus.CANCELLED, now, problem)
     return replace(ended, events=ending.events + ended.events)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agentruns.activities import AcceptActivity, CancelActivity
+from agentruns.activities import AcceptActivity
 from agentruns.agents import agent_for
+from agentruns.cancelling import CancelActivity
 from agentruns.errors import ActivityEnded, AgentDisabled, InvalidRequest
 from agentruns.model import ActivityRequest, Run, Trigger
 from agentruns.ports import ActivityStore, AgentStore, Clock

@@ -1,4 +1,5 @@
-"""What the sweeper does with waits that are due: expires them, and looks at what they wait for.
+"""What the sweeper does with waits that are due: expires them, looks at what they wait for, and
+cancels the subtasks that an activity which has ended left.
 
 Idempotent, as all that the sweeper does. Not here: when (`Wait.due_at`), the rules (`waits`).
 """
@@ -9,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from agentruns import telemetry, waits
 from agentruns.admitting import AdmitActivities
+from agentruns.cancelling import CancelActivity
 from agentruns.linking import VISIT_EVERY, LinkActivities
 from agentruns.model import ActivityRecord, Admission, Change
 from agentruns.ports import Clock
 from agentruns.transitions import touched
-from agentruns.wait import Wait
+from agentruns.wait import Decision, Wait
 from agentruns.waking import TransactAndWake
 
 
@@ -22,6 +24,7 @@ class TendWaits:
     transact_and_wake: TransactAndWake
     link_activities: LinkActivities
     admit_activities: AdmitActivities
+    cancel_activity: CancelActivity
     clock: Clock
 
     def __call__(self, record: ActivityRecord) -> ActivityRecord:
@@ -35,6 +38,8 @@ class TendWaits:
             telemetry.count("ActivitiesEnded", status=activity.status.value)
             if activity.admission is Admission.LEFT:
                 self.admit_activities(activity.tenant, activity.adapter.connection)
+        if any(_has_left_subtask(wait) for wait in record.waits):
+            self.cancel_activity.subtasks_of(record)
         return record
 
     def _tend(self, due: Wait) -> ActivityRecord:
@@ -52,6 +57,10 @@ class TendWaits:
 
     def _is_due(self, wait: Wait) -> bool:
         return wait.is_open and wait.due_at is not None and wait.due_at <= self.clock()
+
+
+def _has_left_subtask(wait: Wait) -> bool:
+    return wait.decision is Decision.WITHDRAWN and wait.due_at is not None
 
 
 def _later(record: ActivityRecord, wait: Wait, clock: Clock) -> Change:

@@ -96,11 +96,23 @@ def withdrawn_waits(
     """The open waits of an activity that ends. An approval that others wait for outlives an
     activity that is done, if it does not hold it."""
     return tuple(
-        replace(wait, decision=Decision.WITHDRAWN, decided_at=now, due_at=None)
+        replace(
+            wait,
+            decision=Decision.WITHDRAWN,
+            decided_at=now,
+            due_at=now if leaves_subtask(wait, status) else None,
+        )
         for wait in record.waits
         if wait.is_open
         and not (status is ActivityStatus.DONE and wait.kind.is_decided and not wait.is_blocking)
     )
+
+
+def leaves_subtask(wait: Wait, status: ActivityStatus) -> bool:
+    """Whether an end of its activity leaves a subtask that nobody wants: it was waited for, or the
+    work that it is a part of is cancelled."""
+    is_unwanted = wait.is_blocking or status is ActivityStatus.CANCELLED
+    return wait.kind is WaitKind.SUBTASK and is_unwanted
 
 
 def has_failed(record: ActivityRecord, run: Run) -> bool:
@@ -176,11 +188,16 @@ def new_event(event_type: EventType, run: Run, at: datetime, detail: dict[str, A
 
 
 def _links(activity: Activity, withdrawn: Sequence[Wait]) -> dict[str, Any]:
-    """Whom an end concerns besides: the parent, and those who wait for an approval of it."""
+    """Whom an end concerns besides: the parent, those who wait for an approval of it, and the
+    subtasks that end with it."""
     linked = [each for wait in withdrawn for each in wait.linked_activity_ids]
-    return ({"linked_activity_ids": linked} if linked else {}) | (
-        {"parent_activity_id": activity.parent_activity_id} if activity.parent_activity_id else {}
-    )
+    left = [wait.subtask_activity_id for wait in withdrawn if leaves_subtask(wait, activity.status)]
+    links: dict[str, Any] = {
+        "linked_activity_ids": linked,
+        "subtask_activity_ids": left,
+        "parent_activity_id": activity.parent_activity_id,
+    }
+    return {name: value for name, value in links.items() if value}
 
 
 def about(activity: Activity) -> dict[str, Any]:

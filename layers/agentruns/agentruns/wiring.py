@@ -180,7 +180,7 @@ def sweep() -> Sweep:
         check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=parts.admit_activities(),
-        tend_waits=parts.tend_waits(),
+        tend_waits=parts.tend_waits(settings),
         connections=parts.stores().connections,
         marks=parts.count_looks(settings).marks,
         clock=parts.now,
@@ -350,20 +350,13 @@ def _check_agent_health(settings: Settings) -> CheckAgentHealth:
 
 
 def _probe_agent(settings: Settings) -> ProbeAgent:
-    from agentruns.activities import CancelActivity
     from agentruns.probing import ProbeAgent
 
     return ProbeAgent(
         agents=parts.stores().agents,
         activities=parts.stores().activities,
         accept_activity=parts.accept_activity(),
-        cancel_activity=CancelActivity(
-            activities=parts.stores().activities,
-            executions=parts.executions(),
-            admit_activities=parts.admit_activities(),
-            count_looks=parts.count_looks(settings),
-            clock=parts.now,
-        ),
+        cancel_activity=parts.cancel_activity(settings),
         clock=parts.now,
         sleep=time.sleep,
     )

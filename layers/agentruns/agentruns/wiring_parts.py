@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentruns.agent_ports import AgentCaller
     from agentruns.agent_tasks import BriefAgent
     from agentruns.api_keys import StoredApiKeys
+    from agentruns.cancelling import CancelActivity
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
     from agentruns.linking import LinkActivities
@@ -97,14 +98,26 @@ def link_activities() -> LinkActivities:
     )
 
 
-@functools.cache
-def tend_waits() -> TendWaits:
+def cancel_activity(settings: Settings) -> CancelActivity:
+    from agentruns.cancelling import CancelActivity
+
+    return CancelActivity(
+        activities=stores().activities,
+        executions=executions(),
+        admit_activities=admit_activities(),
+        count_looks=count_looks(settings),
+        clock=now,
+    )
+
+
+def tend_waits(settings: Settings) -> TendWaits:
     from agentruns.tending import TendWaits
 
     return TendWaits(
         transact_and_wake=transact_and_wake(),
         link_activities=link_activities(),
         admit_activities=admit_activities(),
+        cancel_activity=cancel_activity(settings),
         clock=now,
     )
 

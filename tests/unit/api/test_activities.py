@@ -380,6 +380,7 @@ def test_cancel_ends_the_activity_and_says_what_the_provider_does(ready: Api):
         "status": "cancelled",
         "provider_stopped": True,
         "detail": "the provider had not been asked to start it",
+        "subtasks": [],
     }
     shown = ready.call("GET", f"/v1/activities/{activity_id}").json
     assert (shown["status"], shown["error"]["message"]) == ("cancelled", "wrong ticket")

@@ -193,6 +193,24 @@ def test_cancel_says_that_the_provider_goes_on(cli, api):
     assert cli.run("cancel", ACTIVITY_ID, "-q").text == f"{ACTIVITY_ID}\n"
 
 
+def test_cancel_says_of_each_subtask_that_its_provider_goes_on(cli, api):
+    ended = {"status": "cancelled", "provider_stopped": True, "detail": "its run had ended"}
+    going_on = {"status": "cancelled", "provider_stopped": False, "detail": "item 7 goes on"}
+    answer = {
+        "activity_id": ACTIVITY_ID,
+        **ended,
+        "subtasks": [{"activity_id": "act_1", **ended}, {"activity_id": "act_2", **going_on}],
+    }
+    api.answers("POST", f"{ACTIVITY_PATH}/cancel", answer)
+
+    outcome = cli.run("cancel", ACTIVITY_ID)
+
+    assert outcome.stdout == (f"{ACTIVITY_ID}  cancelled\nact_1  cancelled\nact_2  cancelled\n")
+    assert "Subtask act_1: its run had ended" in outcome.stderr
+    assert "Subtask act_2: The provider was not stopped" in outcome.stderr
+    assert "Subtask act_2: item 7 goes on" in outcome.stderr
+
+
 def test_cancelling_what_has_ended_is_a_conflict(cli, api):
     api.refuses("POST", f"{ACTIVITY_PATH}/cancel", a_problem(409, "Already done", "act is done"))
 

@@ -109,6 +109,7 @@ def test_use_cases_know_no_technology():
         "api_keys",
         "budgeting",
         "budgeted_leap",
+        "cancelling",
         "checking",
         "connection_checks",
         "connections",

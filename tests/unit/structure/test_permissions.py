@@ -72,7 +72,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         OUTPUTS: {"s3:GetObject", "s3:PutObject"},
         f"{TABLE}/index/due": {"dynamodb:Query"},
         MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
-        EXECUTIONS: {"states:DescribeExecution"},
+        EXECUTIONS: {"states:DescribeExecution", "states:StopExecution"},
         "FailedSweepsQueue": {"sqs:SendMessage"},
     },
     "publish_events": {

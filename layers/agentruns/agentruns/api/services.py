@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentruns.activities import AcceptActivity, CancelActivity
+from agentruns.activities import AcceptActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_health import CheckAgentHealth
@@ -17,6 +17,7 @@ from agentruns.agent_ports import AgentCaller
 from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.api.wait_services import WaitServices, wait_services_over
+from agentruns.cancelling import CancelActivity
 from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
     DeleteConnection,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from agentruns.activities import Accepted, Cancelled
+from agentruns.activities import Accepted
 from agentruns.api.schemas.fields import (
     LONGEST_TIMEOUT_SECONDS,
     ONE_LINE_PATTERN,
@@ -29,6 +29,7 @@ from agentruns.api.schemas.fields import (
 )
 from agentruns.api.schemas.runs import RunAnswer
 from agentruns.api.schemas.waits import WaitAnswer
+from agentruns.cancelling import Cancelled
 from agentruns.errors import InvalidRequest
 from agentruns.model import (
     Activity,
@@ -179,7 +180,7 @@ class ActivitiesAnswer(Answer):
     next_cursor: str | None
 
 
-class CancelledAnswer(Answer):
+class CancelledSubtaskAnswer(Answer):
     """`provider_stopped` is false where the provider goes on; `detail` says what to do there."""
 
     activity_id: str
@@ -188,14 +189,29 @@ class CancelledAnswer(Answer):
     detail: str
 
     @classmethod
-    def of(cls, cancelled: Cancelled) -> CancelledAnswer:
-        activity = cancelled.record.activity
-        return cls(
-            activity_id=activity.activity_id,
-            status=activity.status,
-            provider_stopped=cancelled.provider_stopped,
-            detail=cancelled.detail,
-        )
+    def of(cls, cancelled: Cancelled) -> Self:
+        return cls.model_validate(_fields_of_cancelled(cancelled))
+
+
+class CancelledAnswer(CancelledSubtaskAnswer):
+    """With the subtasks that ended with it."""
+
+    subtasks: list[CancelledSubtaskAnswer]
+
+    @classmethod
+    def of(cls, cancelled: Cancelled) -> Self:
+        subtasks = [_fields_of_cancelled(each) for each in cancelled.subtasks]
+        return cls.model_validate({**_fields_of_cancelled(cancelled), "subtasks": subtasks})
+
+
+def _fields_of_cancelled(cancelled: Cancelled) -> dict[str, Any]:
+    activity = cancelled.record.activity
+    return {
+        "activity_id": activity.activity_id,
+        "status": activity.status,
+        "provider_stopped": cancelled.provider_stopped,
+        "detail": cancelled.detail,
+    }
 
 
 def _fields_of(activity: Activity) -> dict[str, Any]:
