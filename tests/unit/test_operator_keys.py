@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from agentruns.errors import OperatorKeyNotFound, ScopeDenied, Unauthenticated
+from agentruns.errors import OperatorKeyNotFound
 from agentruns.issued_keys import REMEMBERED_KEYS
 from agentruns.operator_keys import (
     Caller,
@@ -15,6 +15,7 @@ from agentruns.operator_keys import (
     RevokeOperatorKey,
     Scope,
 )
+from agentruns.request_errors import ScopeDenied, Unauthenticated
 from agentruns.secret import Secret
 from tests.fakes import FakeClock, InMemoryOperatorKeyStore, InMemorySecretStore
 

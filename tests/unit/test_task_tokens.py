@@ -11,7 +11,8 @@ from typing import Any
 import jwt
 import pytest
 
-from agentruns.errors import SecretMalformed, Unauthenticated
+from agentruns.errors import SecretMalformed
+from agentruns.request_errors import Unauthenticated
 from agentruns.secret import Secret
 from agentruns.task_tokens import GRACE, TaskTokens
 from tests.fakes import FakeClock, InMemorySecretStore

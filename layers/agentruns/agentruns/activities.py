@@ -20,9 +20,7 @@ from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
     ConnectionOfOtherProvider,
-    IdempotencyKeyReused,
     InvalidRequest,
-    RequestInFlight,
     StoreConflict,
 )
 from agentruns.idempotency import body_sha256_of, idempotency_of
@@ -37,6 +35,7 @@ from agentruns.model import (
 )
 from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
 from agentruns.providers import Connection
+from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus
 
 logger = logging.getLogger(__name__)

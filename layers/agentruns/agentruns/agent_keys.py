@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from agentruns.agent_records import AgentKey
 from agentruns.agent_stores import AgentKeyStore
 from agentruns.agents import agent_for, is_same_role
-from agentruns.errors import AgentNotFound, Unauthenticated
+from agentruns.errors import AgentNotFound
 from agentruns.issued_keys import KeyMemory, key_pattern, new_key
 from agentruns.ports import AgentStore, Clock
+from agentruns.request_errors import Unauthenticated
 from agentruns.secret import Secret
 
 KIND = "ak"

@@ -18,11 +18,12 @@ from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
 from agentruns.agent_records import Skill
 from agentruns.agent_tasks import BriefAgent, TaskBriefing
 from agentruns.agents import agent_for, is_same_role
-from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound, Unauthenticated
+from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Agent, Change, Run
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityStore, AgentStore, Clock
+from agentruns.request_errors import Unauthenticated
 from agentruns.run_outputs import find_output, own_ref
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens

@@ -16,11 +16,12 @@ from agentruns.agent_reports import ToolCall, ToolCallStatus
 from agentruns.agent_results import AgentRuns, require_dispatched
 from agentruns.agent_stores import DeltaStore, ToolCallStore
 from agentruns.deltas import Delta
-from agentruns.errors import IdempotencyKeyReused, StoreConflict
+from agentruns.errors import StoreConflict
 from agentruns.idempotency import body_sha256_of
 from agentruns.ids import tool_call_id_for
 from agentruns.model import ActivityRecord, Change
 from agentruns.ports import Clock
+from agentruns.request_errors import IdempotencyKeyReused
 from agentruns.task_tokens import TaskCaller
 
 RUN_TEXT_LIMIT_BYTES = 5 * 1024 * 1024

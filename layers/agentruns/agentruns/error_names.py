@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentruns import agent_errors, refusals, wait_errors
+from agentruns import agent_errors, refusals, request_errors, wait_errors
 from agentruns.errors import AgentrunsError, PermanentError, UpstreamRejected
 
-_LEAVES = (refusals, agent_errors, wait_errors)
+_LEAVES = (refusals, request_errors, agent_errors, wait_errors)
 """A class is found below its branch once its module is imported."""
 
 

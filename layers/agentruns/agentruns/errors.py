@@ -69,10 +69,10 @@ The branches say what the caller does next; the leaves name the fact.
         ├── SettingsMissing            environment variables are not set
         └── SecretMalformed            a stored secret does not have its shape
 
-The leaves of `UpstreamRejected` stand in `refusals`, those about agents' keys, skills and text in
-`agent_errors`, those of waits in `wait_errors`. `StoreConflict` is the one signal between a store
-and a use case (re-read and decide again); it never leaves a use case. Step Functions sees a class
-name as the error's name, so names are stable.
+The leaves of `UpstreamRejected` stand in `refusals`, those about a call to us in `request_errors`,
+about agents' keys, skills and text in `agent_errors`, of waits in `wait_errors`. `StoreConflict` is
+the one signal between a store and a use case (re-read and decide again); it never leaves a use
+case. Step Functions sees a class name as the error's name, so names are stable.
 """
 
 from __future__ import annotations
@@ -285,42 +285,6 @@ class RunNotUnknown(Conflict):
         self.status = status
 
 
-class RequestInFlight(Conflict):
-    code = "request_in_flight"
-
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"a request with Idempotency-Key {key!r} is being answered right now; send it again"
-        )
-        self.key = key
-
-
-class HookRefused(PermanentError):
-    """One answer for all: whoever calls learns nothing of which runs there are."""
-
-    code = "hook_refused"
-
-    def __init__(self) -> None:
-        super().__init__("there is nothing here")
-
-
-class Unauthenticated(PermanentError):
-    code = "unauthenticated"
-
-    def __init__(
-        self, message: str = "send the header Authorization: ApiKey <operator key>"
-    ) -> None:
-        super().__init__(message)
-
-
-class ScopeDenied(PermanentError):
-    code = "scope_denied"
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"this operator key lacks the scope {scope!r}")
-        self.scope = scope
-
-
 class InvalidRequest(PermanentError):
     """`problems` are pairs of a field's path (`adapter.connection`) and what is wrong with it."""
 
@@ -329,52 +293,6 @@ class InvalidRequest(PermanentError):
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in problems))
         self.problems = tuple(problems)
-
-
-class IdempotencyKeyReused(InvalidRequest):
-    code = "idempotency_key_reused"
-
-    def __init__(self, key: str) -> None:
-        problem = f"{key!r} was used with another body in the last 24 hours; use a new key"
-        super().__init__([("Idempotency-Key", problem)])
-        self.key = key
-
-
-class OutputTooLarge(InvalidRequest):
-    code = "output_too_large"
-
-    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        problem = (
-            f"the output has {size_bytes} bytes, and one answer at most {limit_bytes}; ask for "
-            f"bytes=0-{limit_bytes - 1} and so on, or use the command `agentruns output`"
-        )
-        super().__init__([("Range", problem)])
-
-
-class MalformedRequest(PermanentError):
-    code = "malformed_request"
-
-
-class RequestTooLarge(PermanentError):
-    code = "request_too_large"
-
-    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(f"the body has {size_bytes} bytes; at most {limit_bytes} are taken")
-
-
-class RangeNotSatisfiable(PermanentError):
-    code = "range_not_satisfiable"
-
-    def __init__(self, size_bytes: int) -> None:
-        super().__init__(f"the output has {size_bytes} bytes, and none of them is in that range")
-        self.size_bytes = size_bytes
-
-
-class UnsupportedMediaType(PermanentError):
-    code = "unsupported_media_type"
-
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"Content-Type is {content_type!r}; send application/json")
 
 
 class InvalidTransition(PermanentError):

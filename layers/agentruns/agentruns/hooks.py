@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from agentruns import evidence, telemetry
 from agentruns.checking import count_unknown_status
-from agentruns.errors import ActivityNotFound, HookRefused, RequestTooLarge, RunNotFound
+from agentruns.errors import ActivityNotFound, RunNotFound
 from agentruns.event_types import EventType
 from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
@@ -23,6 +23,7 @@ from agentruns.polling import PollPolicy
 from agentruns.ports import ActivityStore, Clock, WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
+from agentruns.request_errors import HookRefused, RequestTooLarge
 from agentruns.routing import planned
 from agentruns.transact import transact
 from agentruns.waking import WakeExecution

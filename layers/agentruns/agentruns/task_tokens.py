@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agentruns.errors import SecretMalformed, Unauthenticated
+from agentruns.errors import SecretMalformed
 from agentruns.ports import Clock, SecretStore
+from agentruns.request_errors import Unauthenticated
 from agentruns.secret import Secret
 
 ISSUER = "agentruns"

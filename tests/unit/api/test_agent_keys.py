@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentruns.agent_keys import AgentKeyring, CallingAgent
-from agentruns.errors import Unauthenticated
+from agentruns.request_errors import Unauthenticated
 from agentruns.secret import Secret
 from tests.unit.api.driver import AGENT, Api
 

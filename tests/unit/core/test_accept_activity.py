@@ -6,16 +6,11 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import (
-    AgentDisabled,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    RequestInFlight,
-    StoreConflict,
-)
+from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict
 from agentruns.ids import execution_name
 from agentruns.model import ActivityRequest, OnStartUnknown, RetryPolicy, Trigger
 from agentruns.providers import LeenaAopAdapter
+from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import REQUEST, ROLE, TENANT, World
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
-from agentruns.errors import AgentNotFound, StartUnknown, Unauthenticated, UpstreamUnavailable
+from agentruns.errors import AgentNotFound, StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityRequest, EvidenceSource
 from agentruns.refusals import AgentRefused
+from agentruns.request_errors import Unauthenticated
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER, World
 from tests.unit.core.agents import DRAFT, FAILURE, WRITING, Writer, parked_writing

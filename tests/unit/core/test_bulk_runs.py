@@ -11,7 +11,6 @@ import pytest
 
 from agentruns.errors import (
     ActivityNotRedrivable,
-    HookRefused,
     InvalidRequest,
     StartUnknown,
     UpstreamUnavailable,
@@ -21,6 +20,7 @@ from agentruns.model import RetryPolicy
 from agentruns.providers import LeapDialect
 from agentruns.redriving import Redrive
 from agentruns.refusals import ApiKeyRejected, WorkflowRunNotFound
+from agentruns.request_errors import HookRefused
 from agentruns.resolving import CheckFound, Found, ResolveRun
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import HookRefused, StartUnknown
+from agentruns.errors import StartUnknown
 from agentruns.model import ActivityRequest
 from agentruns.providers import LeapDialect
+from agentruns.request_errors import HookRefused
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from tests.fakes.world import REQUEST, World

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import HookRefused, UpstreamUnavailable
+from agentruns.errors import UpstreamUnavailable
 from agentruns.event_types import EventType
 from agentruns.providers import LeapDialect
+from agentruns.request_errors import HookRefused
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep
 from tests.fakes.leap import a_workflow_run

@@ -15,15 +15,10 @@ from typing import Any
 import pytest
 
 from agentruns.api.events import AcceptEvent
-from agentruns.errors import (
-    AgentDisabled,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    RequestInFlight,
-    StoreConflict,
-)
+from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict
 from agentruns.model import ActivityRequest, Schedule, Trigger
 from agentruns.ports import ActivityFilter
+from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver, Killed

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
 
 from agentruns.errors import (
     ActivityEnded,
-    HookRefused,
     RunNotUnknown,
     StartUnknown,
     UpstreamRejected,
@@ -28,6 +27,7 @@ from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.ports import WorkflowRun
 from agentruns.providers import LeapDialect
 from agentruns.refusals import AopRejected, ApiKeyRejected, TokenRejected, WorkflowRejected
+from agentruns.request_errors import HookRefused
 from agentruns.resolving import ResolveRun
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus, RunStatus

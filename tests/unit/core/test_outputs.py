@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from agentruns.errors import OutputNotFound, RequestTooLarge, StartUnknown, UpstreamUnreadable
+from agentruns.errors import OutputNotFound, StartUnknown, UpstreamUnreadable
 from agentruns.hooks import BODY_LIMIT_BYTES
 from agentruns.model import EvidenceSource
 from agentruns.outputs import ROW_LIMIT_BYTES
 from agentruns.providers import LeapDialect
 from agentruns.redriving import CONTEXT_LIMIT_BYTES, Redrive
+from agentruns.request_errors import RequestTooLarge
 from agentruns.run_outputs import find_output, refs_of
 from agentruns.statuses import ActivityStatus, RunStatus
 from tests.fakes.leap import a_workflow_run

@@ -14,7 +14,6 @@ from agentruns.errors import (
     ActivityNotFound,
     ActivityNotRedrivable,
     AgentDisabled,
-    IdempotencyKeyReused,
     StartUnknown,
 )
 from agentruns.event_types import EventType
@@ -23,6 +22,7 @@ from agentruns.model import Change, EvidenceSource, OnStartUnknown, Problem, Ret
 from agentruns.ports import ActivityFilter
 from agentruns.providers import LeenaAopAdapter
 from agentruns.redriving import PRIOR_OUTPUT_CONTEXT_KEY, FailedFilter, Redrive
+from agentruns.request_errors import IdempotencyKeyReused
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import transact
 from tests.fakes.clock import NOON

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from agentruns import agent_errors, errors, refusals, wait_errors
+from agentruns import agent_errors, errors, refusals, request_errors, wait_errors
 from agentruns.api.problems import STATUSES
 from agentruns.error_names import permanent_error_names
 from agentruns.errors import AgentrunsError, PermanentError
@@ -13,7 +13,7 @@ from tests.unit.structure.project import imports, modules
 
 DRAWN_LINE = re.compile(r"^    ([│ ]*[├└]── )?([A-Z]\w+)", re.MULTILINE)
 DEFINING = {
-    *(errors.__name__, refusals.__name__, agent_errors.__name__),
+    *(errors.__name__, refusals.__name__, request_errors.__name__, agent_errors.__name__),
     *("agentruns.api.problems", "agentruns.error_names"),
 }
 SIGNALS = {"StoreConflict"}  # between a store and a use case; drawn in the text below the tree
@@ -72,7 +72,7 @@ def test_signals_are_told_of_below_the_tree():
 
 
 def test_every_error_is_defined_in_one_place():
-    apart = {refusals.__name__, agent_errors.__name__, wait_errors.__name__}
+    apart = {each.__name__ for each in (refusals, request_errors, agent_errors, wait_errors)}
     refused = {each for each in error_classes() if each.__module__ == refusals.__name__}
     here = {each for each in error_classes() if each.__module__ == errors.__name__}
 

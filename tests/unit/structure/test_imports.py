@@ -20,7 +20,8 @@ VALUES = {
     *("agent_errors", "agent_ports", "agent_records", "agent_reports", "agent_stores", "budget"),
     *("deltas", "log_positions"),
     *("bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
-    *("outputs", "polling", "ports", "providers", "refusals", "secret", "statuses", "steps"),
+    *("outputs", "polling", "ports", "providers", "refusals", "request_errors", "secret"),
+    *("statuses", "steps"),
     *("watching", "event_types", "wait", "wait_errors", "wait_ports"),
 }
 PROCESS = {"settings", "telemetry"}

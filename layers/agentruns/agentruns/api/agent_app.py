@@ -28,7 +28,7 @@ from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
 from agentruns.api.openapi import Description, describe_api, header_key, render
 from agentruns.api.problems import ProblemDocument
-from agentruns.errors import Unauthenticated
+from agentruns.request_errors import Unauthenticated
 
 CHALLENGE = 'Bearer realm="agentruns", ApiKey realm="agentruns"'
 PREFIX = "/agent/v1"

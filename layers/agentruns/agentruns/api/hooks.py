@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from agentruns.errors import HookRefused, PermanentError, RequestTooLarge, TransientError
+from agentruns.errors import PermanentError, TransientError
 from agentruns.hooks import BODY_LIMIT_BYTES
+from agentruns.request_errors import HookRefused, RequestTooLarge
 
 RETRY_AFTER_SECONDS = 5
 

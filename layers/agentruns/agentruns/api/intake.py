@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from agentruns.errors import (
-    InvalidRequest,
+from agentruns.errors import InvalidRequest
+from agentruns.request_errors import (
     MalformedRequest,
     RequestTooLarge,
     Unauthenticated,

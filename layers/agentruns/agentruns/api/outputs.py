@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from agentruns.errors import OutputTooLarge, RangeNotSatisfiable
+from agentruns.request_errors import OutputTooLarge, RangeNotSatisfiable
 from agentruns.run_outputs import ReadableOutput
 
 ANSWER_LIMIT_BYTES = 2_500_000

@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from agentruns import agent_errors, errors, refusals, wait_errors
+from agentruns import agent_errors, errors, refusals, request_errors, wait_errors
 from agentruns.api.validation import FieldProblem, field_problems
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -72,18 +72,18 @@ STATUSES: Mapping[type[errors.AgentrunsError], HTTPStatus] = {
     wait_errors.AnswerTooLate: HTTPStatus.CONFLICT,
     wait_errors.OwnRequest: HTTPStatus.CONFLICT,
     errors.RunNotUnknown: HTTPStatus.CONFLICT,
-    errors.RequestInFlight: HTTPStatus.CONFLICT,
-    errors.HookRefused: HTTPStatus.NOT_FOUND,
-    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    errors.ScopeDenied: HTTPStatus.FORBIDDEN,
+    request_errors.RequestInFlight: HTTPStatus.CONFLICT,
+    request_errors.HookRefused: HTTPStatus.NOT_FOUND,
+    request_errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    request_errors.ScopeDenied: HTTPStatus.FORBIDDEN,
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.OutputTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
+    request_errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    request_errors.OutputTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     agent_errors.RunLimitReached: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
-    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-    errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    request_errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
+    request_errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    request_errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    request_errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidTransition: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SettingsMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SecretMalformed: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -191,11 +191,13 @@ def _describe_own(error: errors.AgentrunsError) -> ProblemDocument:
 
 
 def _headers_for(error: errors.AgentrunsError, status: HTTPStatus) -> dict[str, str]:
-    if isinstance(error, errors.RangeNotSatisfiable):
+    if isinstance(error, request_errors.RangeNotSatisfiable):
         return {"Accept-Ranges": "bytes", "Content-Range": f"bytes */{error.size_bytes}"}
     if isinstance(error, errors.UpstreamUnavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(max(1, round(error.retry_after_seconds)))}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, errors.RequestInFlight):
+    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(
+        error, request_errors.RequestInFlight
+    ):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {}
 

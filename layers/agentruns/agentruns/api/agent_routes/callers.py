@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from agentruns.agent_keys import CallingAgent
 from agentruns.api.access import CALLER
-from agentruns.errors import Unauthenticated
+from agentruns.request_errors import Unauthenticated
 from agentruns.task_tokens import TaskCaller
 
 TASK_TOKEN = "taskToken"  # noqa: S105  # a scheme's name
