@@ -7,21 +7,18 @@ Not here: what several of them are built from (`wiring_parts`).
 from __future__ import annotations
 
 import functools
-import time
 from typing import TYPE_CHECKING
 
 from agentruns import wiring_parts as parts
 from agentruns.settings import POLL_SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from agentruns.agent_health import CheckAgentHealth
     from agentruns.agent_tasks import DispatchAgent
     from agentruns.aop import ExecuteAop, MintToken
     from agentruns.api.events import AcceptEvent
     from agentruns.api.front import LambdaApp
     from agentruns.checking import CheckRun
     from agentruns.linking import LinkFromStream
-    from agentruns.probing import ProbeAgent
     from agentruns.publishing import PublishEvents
     from agentruns.runs import OpenRun, ParkRun, SettleRun
     from agentruns.sweeping import Sweep
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
 
 PROVIDER_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
 """What a function that calls a provider or an agent needs."""
-
-CHECK_DEADLINE_SECONDS = 9.0
-"""Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""
 
 
 @functools.cache
@@ -95,16 +89,13 @@ def start_leap_workflow() -> StartLeapWorkflow:
 
 @functools.cache
 def dispatch_agent() -> DispatchAgent:
-    from agentruns.agent_credentials import StoredAgentCredentials
     from agentruns.agent_tasks import DispatchAgent
 
     settings = Settings.load("agent_api_url", *PROVIDER_SETTINGS)
     return DispatchAgent(
         activities=parts.stores().activities,
         brief_agent=parts.brief_agent(),
-        credentials=StoredAgentCredentials(
-            secrets=parts.secrets(), secret_prefix=settings.secret_prefix
-        ),
+        credentials=parts.agent_credentials(),
         task_tokens=parts.task_tokens(),
         caller=parts.agent_caller(),
         agent_api_url=settings.agent_api_url,
@@ -134,7 +125,7 @@ def check_run() -> CheckRun:
             WEBHOOK_AGENT: nobody_to_ask,
         },
         ask=look_at_aop.ask,
-        count_looks=parts.count_looks(settings),
+        count_looks=parts.count_looks(),
         clock=parts.now,
         policy=settings.poll_policy,
     )
@@ -162,7 +153,7 @@ def settle_run() -> SettleRun:
         activities=parts.stores().activities,
         learning=parts.learning(),
         admit_activities=parts.admit_activities(),
-        count_looks=parts.count_looks(settings),
+        count_looks=parts.count_looks(),
         clock=parts.now,
         policy=settings.poll_policy,
     )
@@ -180,9 +171,9 @@ def sweep() -> Sweep:
         check_run=check_run(),
         settle_run=settle_run(),
         admit_activities=parts.admit_activities(),
-        tend_waits=parts.tend_waits(settings),
+        tend_waits=parts.tend_waits(),
         connections=parts.stores().connections,
-        marks=parts.count_looks(settings).marks,
+        marks=parts.count_looks().marks,
         clock=parts.now,
         policy=settings.poll_policy,
     )
@@ -210,7 +201,7 @@ def link_activities() -> LinkFromStream:
 
 @functools.cache
 def operator_api() -> LambdaApp:
-    from agentruns.adapters.base_urls import validate_base_url, validate_url
+    from agentruns.adapters.base_urls import validate_base_url
     from agentruns.adapters.leap_urls import LEAP_URL
     from agentruns.adapters.leena_regions import endpoints_for
     from agentruns.api.app import build_app
@@ -235,15 +226,16 @@ def operator_api() -> LambdaApp:
             secrets=parts.secrets(),
             executions=parts.executions(),
             outputs=parts.outputs,
-            gates=parts.stores().gates,
-            leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
-            leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
-            agent_caller=functools.partial(parts.agent_caller, CHECK_DEADLINE_SECONDS),
             find_workflow_run=lambda *found: parts.look_at_workflow_run(
-                CHECK_DEADLINE_SECONDS
+                parts.CHECK_DEADLINE_SECONDS
             ).find(*found),
+            credentials=parts.agent_credentials(),
+            check_connection=parts.check_connection(),
+            check_agent_health=parts.check_agent_health(),
+            probe_agent=parts.probe_agent(),
             admit_activities=parts.admit_activities(),
             accept_activity=parts.accept_activity(),
+            cancel_activity=parts.cancel_activity(),
             wake_execution=parts.wake_execution(),
             bootstrap_secret_arn=settings.operator_key_secret_arn,
             secret_prefix=settings.secret_prefix,
@@ -252,12 +244,9 @@ def operator_api() -> LambdaApp:
             validate_base_url=functools.partial(
                 validate_base_url, allow_private_networks=settings.allows_private_networks
             ),
-            validate_agent_url=functools.partial(
-                validate_url, allow_private_networks=settings.allows_private_networks
-            ),
-            count_looks=parts.count_looks(settings),
+            validate_agent_url=parts.validate_agent_url(),
+            count_looks=parts.count_looks(),
             clock=parts.now,
-            sleep=time.sleep,
         )
     )
 
@@ -278,7 +267,7 @@ def agent_api() -> LambdaApp:
     from agentruns.api.agent_services import AgentServices
     from agentruns.sessions import StoreSession
 
-    settings = Settings.load("state_machine_arn", "output_bucket_name", *PROVIDER_SETTINGS)
+    Settings.load("state_machine_arn", "output_bucket_name", *PROVIDER_SETTINGS)  # all at once
     runs = AgentRuns(activities=parts.stores().activities, clock=parts.now)
     return build_agent_app(
         AgentServices(
@@ -300,8 +289,8 @@ def agent_api() -> LambdaApp:
                 clock=parts.now,
             ),
             sessions=parts.stores().sessions,
-            check_agent_health=_check_agent_health(settings),
-            probe_agent=_probe_agent(settings),
+            check_agent_health=parts.check_agent_health(),
+            probe_agent=parts.probe_agent(),
             clock=parts.now,
             receive_delta=ReceiveDelta(runs=runs, deltas=parts.stores().deltas, clock=parts.now),
             report_tool_call=ReportToolCall(
@@ -319,49 +308,6 @@ def agent_api() -> LambdaApp:
     )
 
 
-def _check_agent_health(settings: Settings) -> CheckAgentHealth:
-    from agentruns.adapters.base_urls import validate_url
-    from agentruns.agent_credentials import StoredAgentCredentials
-    from agentruns.agent_health import CheckAgentHealth
-    from agentruns.connection_checks import CheckConnection
-
-    return CheckAgentHealth(
-        agents=parts.stores().agents,
-        activities=parts.stores().activities,
-        credentials=StoredAgentCredentials(
-            secrets=parts.secrets(), secret_prefix=settings.secret_prefix
-        ),
-        caller=functools.partial(parts.agent_caller, CHECK_DEADLINE_SECONDS),
-        validate_url=functools.partial(
-            validate_url, allow_private_networks=settings.allows_private_networks
-        ),
-        check_connection=CheckConnection(
-            connections=parts.stores().connections,
-            secrets=parts.secrets(),
-            secret_prefix=settings.secret_prefix,
-            leena=functools.partial(parts.leena_api, CHECK_DEADLINE_SECONDS),
-            leap=functools.partial(parts.leap_api, CHECK_DEADLINE_SECONDS),
-            gates=parts.stores().gates,
-            activities=parts.stores().activities,
-            clock=parts.now,
-        ),
-        clock=parts.now,
-    )
-
-
-def _probe_agent(settings: Settings) -> ProbeAgent:
-    from agentruns.probing import ProbeAgent
-
-    return ProbeAgent(
-        agents=parts.stores().agents,
-        activities=parts.stores().activities,
-        accept_activity=parts.accept_activity(),
-        cancel_activity=parts.cancel_activity(settings),
-        clock=parts.now,
-        sleep=time.sleep,
-    )
-
-
 @functools.cache
 def hooks_api() -> LambdaApp:
     from agentruns.adapters.leap_run import parse_hook
@@ -374,7 +320,7 @@ def hooks_api() -> LambdaApp:
             activities=parts.stores().activities,
             wake_execution=parts.wake_execution(),
             hook_urls=parts.hook_urls(),
-            look=parts.look_at_workflow_run(CHECK_DEADLINE_SECONDS),
+            look=parts.look_at_workflow_run(parts.CHECK_DEADLINE_SECONDS),
             parse=parse_hook,
             clock=parts.now,
             policy=settings.poll_policy,

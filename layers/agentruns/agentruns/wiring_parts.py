@@ -6,6 +6,7 @@ As `wiring`, which alone uses it: once, when first asked for, and importing only
 from __future__ import annotations
 
 import functools
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,21 +20,29 @@ if TYPE_CHECKING:
     from agentruns import ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_health import CheckAgentHealth
     from agentruns.agent_ports import AgentCaller
     from agentruns.agent_tasks import BriefAgent
+    from agentruns.agents import ValidateAgentUrl
     from agentruns.api_keys import StoredApiKeys
     from agentruns.cancelling import CancelActivity
+    from agentruns.connection_checks import CheckConnection
     from agentruns.hook_urls import HookUrls
     from agentruns.learning import LearnDurations
     from agentruns.linking import LinkActivities
     from agentruns.outputs import OutputStore
     from agentruns.parking import CountLooks
+    from agentruns.probing import ProbeAgent
     from agentruns.task_tokens import TaskTokens
     from agentruns.tending import TendWaits
     from agentruns.waking import TransactAndWake, WakeExecution
     from agentruns.workflows import LookAtWorkflowRun
 
 CALL_DEADLINE_SECONDS = 20.0
+
+CHECK_DEADLINE_SECONDS = 9.0
+"""Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""
 
 
 def now() -> datetime:
@@ -98,26 +107,28 @@ def link_activities() -> LinkActivities:
     )
 
 
-def cancel_activity(settings: Settings) -> CancelActivity:
+@functools.cache
+def cancel_activity() -> CancelActivity:
     from agentruns.cancelling import CancelActivity
 
     return CancelActivity(
         activities=stores().activities,
         executions=executions(),
         admit_activities=admit_activities(),
-        count_looks=count_looks(settings),
+        count_looks=count_looks(),
         clock=now,
     )
 
 
-def tend_waits(settings: Settings) -> TendWaits:
+@functools.cache
+def tend_waits() -> TendWaits:
     from agentruns.tending import TendWaits
 
     return TendWaits(
         transact_and_wake=transact_and_wake(),
         link_activities=link_activities(),
         admit_activities=admit_activities(),
-        cancel_activity=cancel_activity(settings),
+        cancel_activity=cancel_activity(),
         clock=now,
     )
 
@@ -211,10 +222,73 @@ def brief_agent() -> BriefAgent:
     )
 
 
-def count_looks(settings: Settings) -> CountLooks:
+@functools.cache
+def agent_credentials() -> StoredAgentCredentials:
+    from agentruns.agent_credentials import StoredAgentCredentials
+
+    prefix = Settings.load("secret_prefix").secret_prefix
+    return StoredAgentCredentials(secrets=secrets(), secret_prefix=prefix)
+
+
+@functools.cache
+def validate_agent_url() -> ValidateAgentUrl:
+    from agentruns.adapters.base_urls import validate_url
+
+    allow = Settings.load("allow_private_networks").allows_private_networks
+    return functools.partial(validate_url, allow_private_networks=allow)
+
+
+@functools.cache
+def check_connection() -> CheckConnection:
+    from agentruns.connection_checks import CheckConnection
+
+    return CheckConnection(
+        connections=stores().connections,
+        secrets=secrets(),
+        secret_prefix=Settings.load("secret_prefix").secret_prefix,
+        leena=functools.partial(leena_api, CHECK_DEADLINE_SECONDS),
+        leap=functools.partial(leap_api, CHECK_DEADLINE_SECONDS),
+        gates=stores().gates,
+        activities=stores().activities,
+        clock=now,
+    )
+
+
+@functools.cache
+def check_agent_health() -> CheckAgentHealth:
+    from agentruns.agent_health import CheckAgentHealth
+
+    return CheckAgentHealth(
+        agents=stores().agents,
+        activities=stores().activities,
+        credentials=agent_credentials(),
+        caller=functools.partial(agent_caller, CHECK_DEADLINE_SECONDS),
+        validate_url=validate_agent_url(),
+        check_connection=check_connection(),
+        clock=now,
+    )
+
+
+@functools.cache
+def probe_agent() -> ProbeAgent:
+    from agentruns.probing import ProbeAgent
+
+    return ProbeAgent(
+        agents=stores().agents,
+        activities=stores().activities,
+        accept_activity=accept_activity(),
+        cancel_activity=cancel_activity(),
+        clock=now,
+        sleep=time.sleep,
+    )
+
+
+@functools.cache
+def count_looks() -> CountLooks:
     from agentruns.parking import CountLooks
 
-    return CountLooks(marks=stores().look_marks, policy=settings.poll_policy)
+    policy = Settings.load(*POLL_SETTINGS).poll_policy
+    return CountLooks(marks=stores().look_marks, policy=policy)
 
 
 @functools.cache

@@ -14,11 +14,16 @@ from agentruns.adapters.base_urls import validate_base_url, validate_file_url, v
 from agentruns.adapters.leap_urls import LEAP_URL
 from agentruns.adapters.leena_regions import endpoints_for
 from agentruns.admitting import AdmitActivities
+from agentruns.agent_credentials import StoredAgentCredentials
+from agentruns.agent_health import CheckAgentHealth
 from agentruns.api.app import build_app
 from agentruns.api.services import ApiServices, services_over
 from agentruns.api_keys import StoredApiKeys
+from agentruns.cancelling import CancelActivity
+from agentruns.connection_checks import CheckConnection
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
+from agentruns.probing import ProbeAgent
 from agentruns.waking import WakeExecution
 from agentruns.workflows import LookAtWorkflowRun
 from tests.fakes import (
@@ -123,6 +128,34 @@ class Api:
             wake_execution=self.wake_execution,
             clock=self.clock,
         )
+        count_looks = CountLooks(marks=self.marks, policy=PollPolicy())
+        credentials = StoredAgentCredentials(secrets=self.secrets, secret_prefix=SECRET_PREFIX)
+        validate_agent_url = partial(validate_url, allow_private_networks=False)
+        accept_activity = AcceptActivity(
+            activities=self.activities,
+            agents=self.agents,
+            connections=self.connections,
+            executions=self.executions,
+            validate_csv_url=partial(validate_file_url, allow_private_networks=False),
+            clock=self.clock,
+        )
+        cancel_activity = CancelActivity(
+            activities=self.activities,
+            executions=self.executions,
+            admit_activities=self.admit_activities,
+            count_looks=count_looks,
+            clock=self.clock,
+        )
+        check_connection = CheckConnection(
+            connections=self.connections,
+            secrets=self.secrets,
+            secret_prefix=SECRET_PREFIX,
+            leena=lambda: self.leena,
+            leap=lambda: self.leap,
+            gates=self.gates,
+            activities=self.activities,
+            clock=self.clock,
+        )
         return services_over(
             activities=self.activities,
             inbox=self.activities,
@@ -138,34 +171,42 @@ class Api:
             secrets=self.secrets,
             executions=self.executions,
             outputs=lambda: self.outputs,
-            gates=self.gates,
-            leena=lambda: self.leena,
-            leap=lambda: self.leap,
-            agent_caller=lambda: self.agent,
             find_workflow_run=LookAtWorkflowRun(
                 connections=self.connections,
                 api_keys=StoredApiKeys(secrets=self.secrets, secret_prefix=SECRET_PREFIX),
                 leap=self.leap,
             ).find,
-            admit_activities=self.admit_activities,
-            accept_activity=AcceptActivity(
-                activities=self.activities,
+            credentials=credentials,
+            check_connection=check_connection,
+            check_agent_health=CheckAgentHealth(
                 agents=self.agents,
-                connections=self.connections,
-                executions=self.executions,
-                validate_csv_url=partial(validate_file_url, allow_private_networks=False),
+                activities=self.activities,
+                credentials=credentials,
+                caller=lambda: self.agent,
+                validate_url=validate_agent_url,
+                check_connection=check_connection,
                 clock=self.clock,
             ),
+            probe_agent=ProbeAgent(
+                agents=self.agents,
+                activities=self.activities,
+                accept_activity=accept_activity,
+                cancel_activity=cancel_activity,
+                clock=self.clock,
+                sleep=self.sleep,
+            ),
+            admit_activities=self.admit_activities,
+            accept_activity=accept_activity,
+            cancel_activity=cancel_activity,
             wake_execution=self.wake_execution,
             bootstrap_secret_arn=BOOTSTRAP_ARN,
             secret_prefix=SECRET_PREFIX,
             endpoints_for=endpoints_for,
             leap_url=LEAP_URL,
             validate_base_url=partial(validate_base_url, allow_private_networks=False),
-            validate_agent_url=partial(validate_url, allow_private_networks=False),
-            count_looks=CountLooks(marks=self.marks, policy=PollPolicy()),
+            validate_agent_url=validate_agent_url,
+            count_looks=count_looks,
             clock=self.clock,
-            sleep=self.sleep,
         )
 
     def sleep(self, seconds: float) -> None:

@@ -13,8 +13,7 @@ import pytest
 
 from agentruns.adapters.http import CONNECT_SECONDS, DEADLINE_SECONDS
 from agentruns.tokens import PATIENCE_SECONDS
-from agentruns.wiring import CHECK_DEADLINE_SECONDS
-from agentruns.wiring_parts import CALL_DEADLINE_SECONDS
+from agentruns.wiring_parts import CALL_DEADLINE_SECONDS, CHECK_DEADLINE_SECONDS
 from tests.unit.structure.project import (
     FUNCTION_NAMES,
     FUNCTIONS,

@@ -13,7 +13,6 @@ from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
-from agentruns.agent_ports import AgentCaller
 from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.api.wait_services import WaitServices, wait_services_over
@@ -35,9 +34,6 @@ from agentruns.ports import (
     Clock,
     ConnectionStore,
     Executions,
-    GateStore,
-    LeapApi,
-    LeenaApi,
     OperatorKeyStore,
     ScheduleStore,
     SecretStore,
@@ -109,13 +105,14 @@ def services_over(
     secrets: SecretStore,
     executions: Executions,
     outputs: Callable[[], OutputStore],
-    gates: GateStore,
-    leena: Callable[[], LeenaApi],
-    leap: Callable[[], LeapApi],
-    agent_caller: Callable[[], AgentCaller],
     find_workflow_run: FindWorkflowRun,
+    credentials: StoredAgentCredentials,
+    check_connection: CheckConnection,
+    check_agent_health: CheckAgentHealth,
+    probe_agent: ProbeAgent,
     admit_activities: AdmitActivities,
     accept_activity: AcceptActivity,
+    cancel_activity: CancelActivity,
     wake_execution: WakeExecution,
     bootstrap_secret_arn: str,
     secret_prefix: str,
@@ -125,37 +122,18 @@ def services_over(
     validate_agent_url: ValidateAgentUrl,
     count_looks: CountLooks,
     clock: Clock,
-    sleep: Callable[[float], None],
 ) -> ApiServices:
-    """Every use case over the ports. `leena`, `leap`, `agent_caller`: made when they are used;
-    `outputs`: when one is read that stands in no row."""
+    """Every use case over the ports; those that other functions have too are given. `outputs`:
+    made when one is read that stands in no row."""
     keyring = OperatorKeyring(
         keys=operator_keys, secrets=secrets, bootstrap_secret_arn=bootstrap_secret_arn, clock=clock
     )
-    credentials = StoredAgentCredentials(secrets=secrets, secret_prefix=secret_prefix)
     redrive_activity = RedriveActivity(
         activities=activities,
         agents=agents,
         connections=connections,
         executions=executions,
         outputs=outputs,
-        clock=clock,
-    )
-    check_connection = CheckConnection(
-        connections=connections,
-        secrets=secrets,
-        secret_prefix=secret_prefix,
-        leena=leena,
-        leap=leap,
-        gates=gates,
-        activities=activities,
-        clock=clock,
-    )
-    cancel_activity = CancelActivity(
-        activities=activities,
-        executions=executions,
-        admit_activities=admit_activities,
-        count_looks=count_looks,
         clock=clock,
     )
     return ApiServices(
@@ -194,23 +172,8 @@ def services_over(
         issue_agent_key=IssueAgentKey(keys=agent_keys, agents=agents, clock=clock),
         list_agent_keys=ListAgentKeys(keys=agent_keys, agents=agents),
         revoke_agent_key=RevokeAgentKey(keys=agent_keys, agents=agents),
-        check_agent_health=CheckAgentHealth(
-            agents=agents,
-            activities=activities,
-            credentials=credentials,
-            caller=agent_caller,
-            validate_url=validate_agent_url,
-            check_connection=check_connection,
-            clock=clock,
-        ),
-        probe_agent=ProbeAgent(
-            agents=agents,
-            activities=activities,
-            accept_activity=accept_activity,
-            cancel_activity=cancel_activity,
-            clock=clock,
-            sleep=sleep,
-        ),
+        check_agent_health=check_agent_health,
+        probe_agent=probe_agent,
         store_skill=StoreSkill(skills=skills, clock=clock),
         delete_skill=DeleteSkill(skills=skills, agents=agents),
         skills=skills,
