@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from local.emulation.errors import EmulatorError
 from local.emulation.serving import ServedEmulator
@@ -41,7 +42,7 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="log requests to stderr")
 
 
-def serve_until_signal(name: str, where: str, make: Callable[[], ServedEmulator]) -> int:
+def serve_until_signal(name: str, where: str, make: Callable[[], ServedEmulator[Any]]) -> int:
     """Serves until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 port taken, 2 usage.
 
     `where`: the address, for the message that it is taken.

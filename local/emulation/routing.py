@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from local.emulation.errors import RequestRefused
 from local.emulation.messages import Delivery, Reply, Request, json_reply, refusal_reply
 
-State = TypeVar("State")
+State = TypeVar("State", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Self
 
+from local.emulation.faults import FaultScript, fault_rule
 from local.emulation.http_server import EmulatorServer
+from local.emulation.state import ControlledState, Settings
 
 
-class ServedEmulator:
-    """Base of the emulators as objects; a context manager."""
+class ServedEmulator(Generic[Settings]):
+    """Base of the emulators as objects; a context manager.
 
-    def __init__(self, server: EmulatorServer) -> None:
+    Bound to its port from the construction on, serving between `start` and `stop`.
+    """
+
+    def __init__(self, state: ControlledState[Settings], server: EmulatorServer) -> None:
+        self._state = state
         self._server = server
         self._thread: threading.Thread | None = None
 
@@ -20,6 +26,25 @@ class ServedEmulator:
     def url(self) -> str:
         """Base URL of all endpoints, without a trailing slash."""
         return f"http://{self._server.server_name}:{self._server.server_port}"
+
+    @property
+    def faults(self) -> FaultScript:
+        return self._state.faults
+
+    @property
+    def settings(self) -> Settings:
+        return self._state.settings
+
+    def change_settings(self, **document: Any) -> Settings:
+        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
+        return self._state.change_settings(document)
+
+    def add_fault(self, **document: Any) -> int:
+        """The fields of one fault rule; gives its id. Raises InvalidField."""
+        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
+
+    def reset(self) -> None:
+        self._state.reset()
 
     def start(self) -> Self:
         self._thread = threading.Thread(

@@ -1,16 +1,14 @@
 """The `/_emulator` endpoints: define workflows, script faults, read the ledger, end runs.
 
-No part of the provider's API. Unauthenticated, which is why the emulator binds to loopback.
+Not here: those that every emulator has (`local.emulation.control_api`).
 """
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
-from local.emulation.clock import control_timestamp
-from local.emulation.errors import InvalidField, InvalidRequestBody, RequestRefused
-from local.emulation.faults import parse_fault_rules
+from local.emulation.control_api import read_control_body
+from local.emulation.errors import InvalidField, RequestRefused
 from local.emulation.fields import Fields
 from local.emulation.messages import Reply, Request, json_reply
 from local.leap_emulator.ledger import Operation
@@ -18,35 +16,6 @@ from local.leap_emulator.state import EmulatorState
 from local.leap_emulator.webhook_plan import GENUINE, shipment
 from local.leap_emulator.webhook_sender import is_on_this_machine
 from local.leap_emulator.workflows import RunStatus
-
-
-def read_health(state: EmulatorState, _request: Request) -> Reply:
-    """Answers as soon as the emulator serves; shows its clock."""
-    return json_reply(
-        200,
-        {
-            "status": "ok",
-            "service": "leap-emulator",
-            "started_at": control_timestamp(state.started_at),
-            "now": control_timestamp(state.clock()),
-        },
-    )
-
-
-def reset(state: EmulatorState, _request: Request) -> Reply:
-    """Back to the start: no runs, ledger, faults, settings or own workflows."""
-    state.reset()
-    return json_reply(200, {"reset": True})
-
-
-def read_settings(state: EmulatorState, _request: Request) -> Reply:
-    """Everything but the key."""
-    return json_reply(200, state.settings.as_document())
-
-
-def put_settings(state: EmulatorState, request: Request) -> Reply:
-    """Takes over the given fields."""
-    return json_reply(200, state.change_settings(_read_body(request)).as_document())
 
 
 def list_workflows(state: EmulatorState, _request: Request) -> Reply:
@@ -64,32 +33,9 @@ def read_workflow(state: EmulatorState, request: Request) -> Reply:
 def put_workflow(state: EmulatorState, request: Request) -> Reply:
     """Defines or replaces a workflow; 201 if its id was new."""
     workflow, is_new = state.workflows.define_from_document(
-        request.params["workflow_id"], _read_body(request)
+        request.params["workflow_id"], read_control_body(request)
     )
     return json_reply(201 if is_new else 200, workflow.as_document())
-
-
-def list_faults(state: EmulatorState, _request: Request) -> Reply:
-    """The rules in force, each with how often it matched and fired."""
-    return json_reply(200, {"rules": state.faults.as_documents(), "fired": state.faults.fired()})
-
-
-def add_faults(state: EmulatorState, request: Request) -> Reply:
-    """Appends a list of rules."""
-    state.faults.add(*parse_fault_rules(state.fault_vocabulary, _read_body(request)))
-    return list_faults(state, request)
-
-
-def put_faults(state: EmulatorState, request: Request) -> Reply:
-    """Replaces all rules at once."""
-    state.faults.replace(*parse_fault_rules(state.fault_vocabulary, _read_body(request)))
-    return list_faults(state, request)
-
-
-def clear_faults(state: EmulatorState, request: Request) -> Reply:
-    """Ends all faults."""
-    state.faults.clear()
-    return list_faults(state, request)
 
 
 def read_ledger(state: EmulatorState, request: Request) -> Reply:
@@ -132,7 +78,7 @@ def read_run(state: EmulatorState, request: Request) -> Reply:
 
 def set_run_status(state: EmulatorState, request: Request) -> Reply:
     """Ends a run on command, or shows any other status; a terminal one sends its webhook."""
-    fields = Fields(_read_body(request))
+    fields = Fields(read_control_body(request))
     fields.refuse_unknown(("status", "output", "error"))
     outcome = {name: fields.value(name) for name in ("output", "error") if name in fields}
     error = outcome.get("error")
@@ -144,7 +90,7 @@ def set_run_status(state: EmulatorState, request: Request) -> Reply:
 
 def send_webhook(state: EmulatorState, request: Request) -> Reply:
     """Sends one webhook now, whatever the faults, and shows what the receiver answered."""
-    fields = Fields(_read_body(request))
+    fields = Fields(read_control_body(request))
     fields.refuse_unknown(("body", "url"))
     run = state.runs.get(request.params["run_id"])
     url = fields.text("url") if "url" in fields else None
@@ -180,10 +126,3 @@ def receive_redirected(state: EmulatorState, request: Request) -> Reply:
         method=request.method, had_api_key="x-api-key" in request.headers
     )
     return json_reply(200, {"followed": True})
-
-
-def _read_body(request: Request) -> Any:
-    try:
-        return request.json()
-    except InvalidRequestBody as exc:
-        raise InvalidField("body", str(exc)) from exc

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Self
 
 from local.emulation.clock import Clock, utc_now
-from local.emulation.faults import FaultScript, fault_rule
 from local.emulation.http_server import EmulatorServer
 from local.emulation.messages import Delivery, Request
 from local.emulation.serving import ServedEmulator
@@ -17,7 +16,7 @@ from local.leap_emulator.state import EmulatorState
 from local.leap_emulator.workflows import Workflow, WorkflowCatalogue
 
 
-class LeapEmulator(ServedEmulator):
+class LeapEmulator(ServedEmulator[EmulatorSettings]):
     """A Leap emulator in a thread of this process.
 
     >>> with LeapEmulator() as leap:
@@ -25,9 +24,10 @@ class LeapEmulator(ServedEmulator):
     ...     run_the_client_against(leap.url)
     ...     assert len(leap.ledger.wait_for_webhooks(2)) == 2
 
-    Bound to its port from the construction on, serving between `start` and `stop`.
     Raises OSError if the port is taken.
     """
+
+    _state: EmulatorState
 
     def __init__(
         self,
@@ -39,20 +39,15 @@ class LeapEmulator(ServedEmulator):
         verbose: bool = False,
     ) -> None:
         self._state = EmulatorState(clock=clock, settings=settings or EmulatorSettings())
-        super().__init__(
-            EmulatorServer(
-                (host, port), self._answer, service_name="leap-emulator", verbose=verbose
-            )
+        server = EmulatorServer(
+            (host, port), self._answer, service_name="leap-emulator", verbose=verbose
         )
+        super().__init__(self._state, server)
         self._state.base_url = self.url
 
     @property
     def ledger(self) -> Ledger:
         return self._state.ledger
-
-    @property
-    def faults(self) -> FaultScript:
-        return self._state.faults
 
     @property
     def runs(self) -> RunStore:
@@ -61,18 +56,6 @@ class LeapEmulator(ServedEmulator):
     @property
     def workflows(self) -> WorkflowCatalogue:
         return self._state.workflows
-
-    @property
-    def settings(self) -> EmulatorSettings:
-        return self._state.settings
-
-    def change_settings(self, **document: Any) -> EmulatorSettings:
-        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
-        return self._state.change_settings(document)
-
-    def add_fault(self, **document: Any) -> int:
-        """The fields of one fault rule; gives its id. Raises InvalidField."""
-        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
 
     def define_workflow(
         self, workflow_id: str, phases: list[dict[str, Any]], **document: Any
@@ -83,9 +66,6 @@ class LeapEmulator(ServedEmulator):
     def set_run_status(self, run_id: str, status: str, **outcome: Any) -> None:
         """Ends a run on command; `output` and `error` replace the workflow's own."""
         self._state.set_status(run_id, status, outcome)
-
-    def reset(self) -> None:
-        self._state.reset()
 
     def start(self) -> Self:
         self._state.webhooks.start()

@@ -11,8 +11,9 @@ import hmac
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.emulation.errors import InvalidRequestBody, RequestRefused
+from local.emulation.errors import RequestRefused
 from local.emulation.messages import Reply, Request, json_reply
+from local.emulation.provider_body import read_object, require_text
 from local.leap_emulator.dialects import START_NAMES, Dialect, dialect_of_start
 from local.leap_emulator.runs import Run, StartRequest
 from local.leap_emulator.state import EmulatorState
@@ -21,26 +22,26 @@ from local.leap_emulator.state import EmulatorState
 def start_workflow(state: EmulatorState, request: Request) -> Reply:
     """`POST /v1/workflows`. Raises RequestRefused 400, 401, 404."""
     _authorize(state, request)
-    return _start(state, Dialect.WORKFLOWS, _read_body(request))
+    return _start(state, Dialect.WORKFLOWS, read_object(request))
 
 
 def start_run(state: EmulatorState, request: Request) -> Reply:
     """`POST /v1/runs`. Raises RequestRefused 400, 401, 404."""
     _authorize(state, request)
-    body = _read_body(request)
+    body = read_object(request)
     return _start(state, dialect_of_start(body), body)
 
 
 def start_bulk_run(state: EmulatorState, request: Request) -> Reply:
     """`POST /v1/runs/bulk`. Raises RequestRefused 400, 401, 404."""
     _authorize(state, request)
-    body = _read_body(request)
+    body = read_object(request)
     names = START_NAMES[Dialect.RUNS]
     return _create(
         state,
         StartRequest(
             dialect=Dialect.RUNS,
-            workflow_id=_require_text(body, names.workflow_id),
+            workflow_id=require_text(body, names.workflow_id),
             webhook_url=_read_url(body, names.webhook_url),
             input_csv_url=_require_url(body, "input_csv_url"),
         ),
@@ -78,7 +79,7 @@ def _start(state: EmulatorState, dialect: Dialect, body: dict[str, Any]) -> Repl
         state,
         StartRequest(
             dialect=dialect,
-            workflow_id=_require_text(body, names.workflow_id),
+            workflow_id=require_text(body, names.workflow_id),
             webhook_url=_read_url(body, names.webhook_url),
             inputs=inputs,
         ),
@@ -109,22 +110,6 @@ def _authorize(state: EmulatorState, request: Request) -> None:
     given = request.headers.get("x-api-key", "").encode("utf-8", "surrogateescape")
     if not hmac.compare_digest(given, state.settings.api_key.encode()):
         raise RequestRefused(401, "Unauthorized")
-
-
-def _read_body(request: Request) -> dict[str, Any]:
-    if request.media_type != "application/json":
-        raise RequestRefused(400, "Content-Type must be application/json")
-    try:
-        return request.json_object()
-    except InvalidRequestBody as exc:
-        raise RequestRefused(400, str(exc)) from exc
-
-
-def _require_text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise RequestRefused(400, f"{name} is required and must be a string")
-    return value
 
 
 def _require_url(body: dict[str, Any], name: str) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 
+from local.emulation.control_api import control_routes
 from local.emulation.faults import FaultRule
 from local.emulation.messages import Delivery, Reply, Request, Silence
 from local.emulation.misbehaviour import REDIRECT_TARGET, misbehave
@@ -27,17 +28,10 @@ ROUTES: tuple[Route[EmulatorState], ...] = (
     Route("GET", "/v1/runs/{run_id}", leap_api.read_run, Operation.READ),
     Route("POST", "/v1/runs/bulk", leap_api.start_bulk_run, Operation.START_BULK),
     Route("GET", "/v1/runs/bulk/{bulk_run_id}", leap_api.read_bulk_run, Operation.READ_BULK),
-    Route("GET", "/_emulator/health", control_api.read_health),
-    Route("POST", "/_emulator/reset", control_api.reset),
-    Route("GET", "/_emulator/settings", control_api.read_settings),
-    Route("PUT", "/_emulator/settings", control_api.put_settings),
+    *control_routes("leap-emulator"),
     Route("GET", "/_emulator/workflows", control_api.list_workflows),
     Route("GET", "/_emulator/workflows/{workflow_id}", control_api.read_workflow),
     Route("PUT", "/_emulator/workflows/{workflow_id}", control_api.put_workflow),
-    Route("GET", "/_emulator/faults", control_api.list_faults),
-    Route("POST", "/_emulator/faults", control_api.add_faults),
-    Route("PUT", "/_emulator/faults", control_api.put_faults),
-    Route("DELETE", "/_emulator/faults", control_api.clear_faults),
     Route("GET", "/_emulator/ledger", control_api.read_ledger),
     Route("GET", "/_emulator/requests", control_api.list_requests),
     Route("GET", "/_emulator/runs", control_api.list_runs),

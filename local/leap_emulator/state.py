@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import Any
 
 from local.emulation.clock import Clock
-from local.emulation.faults import FaultScript
+from local.emulation.state import ControlledState
 from local.leap_emulator.faults import vocabulary
 from local.leap_emulator.ledger import Ledger
 from local.leap_emulator.runs import Run, RunStore, StartRequest
@@ -18,7 +17,7 @@ from local.leap_emulator.webhooks import WebhookDesk
 from local.leap_emulator.workflows import RunStatus, Workflow, WorkflowCatalogue, is_terminal
 
 
-class EmulatorState:
+class EmulatorState(ControlledState[EmulatorSettings]):
     """Each part guards itself against concurrent use. `base_url` is set once it is known."""
 
     def __init__(
@@ -28,14 +27,16 @@ class EmulatorState:
         settings: EmulatorSettings,
         sender: WebhookSender | None = None,
     ) -> None:
-        self.clock = clock
         self.base_url = ""
-        self.started_at = clock()
         self.workflows = WorkflowCatalogue()
+        super().__init__(
+            clock=clock,
+            settings=settings,
+            change=change_settings,
+            fault_vocabulary=vocabulary(self.workflows),
+        )
         self.runs = RunStore(clock)
         self.ledger = Ledger(clock)
-        self.faults = FaultScript()
-        self.fault_vocabulary = vocabulary(self.workflows)
         self.webhooks = WebhookDesk(
             clock=clock,
             faults=self.faults,
@@ -44,19 +45,6 @@ class EmulatorState:
             settings=lambda: self.settings,
             show=self.show_at,
         )
-        self._lock = threading.Lock()
-        self._settings_at_start = settings
-        self._settings = settings
-
-    @property
-    def settings(self) -> EmulatorSettings:
-        return self._settings
-
-    def change_settings(self, document: Any) -> EmulatorSettings:
-        """Takes over the fields of `document`. Raises InvalidField and then changes nothing."""
-        with self._lock:
-            self._settings = change_settings(self._settings, document)
-            return self._settings
 
     def start_run(self, workflow: Workflow, request: StartRequest) -> dict[str, Any]:
         """Makes a run; gives its object as it is now."""
@@ -96,10 +84,8 @@ class EmulatorState:
 
     def reset(self) -> None:
         """Back to the start: no runs, ledger, faults, settings or own workflows."""
-        self.faults.clear()
+        super().reset()
         self.webhooks.clear()
         self.runs.clear()
         self.ledger.clear()
         self.workflows.restore_ready_ones()
-        with self._lock:
-            self._settings = self._settings_at_start

@@ -13,13 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from local.emulation.errors import InvalidField, RequestRefused
-from local.emulation.fields import Fields, require_list
+from local.emulation.fields import Fields
+from local.emulation.phases import MAXIMUM_SECONDS, parse_phases
 from local.leap_emulator.ids import version_id_of
 
 DEFAULT_ERROR = "Step 2 failed: the model gave no answer"
 _WORKFLOW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_MAXIMUM_PHASES = 100
-_MAXIMUM_SECONDS = 10.0 * 365 * 24 * 3600
 _MAXIMUM_OUTPUT_BYTES = 256 * 1024 * 1024
 _NAMES = (
     "phases",
@@ -206,7 +205,7 @@ def _parse_workflow(workflow_id: str, document: Any) -> Workflow:
         raise InvalidField("output_bytes", "give either output or output_bytes, not both")
     return Workflow(
         workflow_id=workflow_id,
-        phases=_parse_phases(fields),
+        phases=parse_phases(fields, "{status, seconds}", _parse_phase),
         description=fields.text("description", "defined by PUT"),
         output=fields.value("output") if "output" in fields else None,
         output_bytes=(
@@ -220,24 +219,11 @@ def _parse_workflow(workflow_id: str, document: Any) -> Workflow:
     )
 
 
-def _parse_phases(fields: Fields) -> tuple[Phase, ...]:
-    if "phases" not in fields:
-        raise InvalidField("phases", "is required: a list of {status, seconds}")
-    documents = require_list(fields.value("phases"), "phases")
-    if not 1 <= len(documents) <= _MAXIMUM_PHASES:
-        raise InvalidField("phases", f"must have 1 to {_MAXIMUM_PHASES} phases")
-    last = len(documents) - 1
-    return tuple(
-        _parse_phase(Fields(document, f"phases[{index}]"), is_last=index == last)
-        for index, document in enumerate(documents)
-    )
-
-
-def _parse_phase(fields: Fields, *, is_last: bool) -> Phase:
+def _parse_phase(fields: Fields, is_last: bool) -> Phase:
     fields.refuse_unknown(("status",) if is_last else ("status", "seconds"))
     status = fields.text("status")
     if is_last:
         return Phase(status=status)
     if is_terminal(status):
         raise InvalidField(fields.name_of("status"), "only the last phase may be terminal")
-    return Phase(status=status, seconds=fields.number("seconds", low=0, high=_MAXIMUM_SECONDS))
+    return Phase(status=status, seconds=fields.number("seconds", low=0, high=MAXIMUM_SECONDS))

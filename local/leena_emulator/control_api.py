@@ -1,48 +1,16 @@
 """The `/_emulator` endpoints: define AOPs, script faults, read the ledger, act as an operator.
 
-No part of the provider's API. Unauthenticated, which is why the emulator binds to loopback.
+Not here: those that every emulator has (`local.emulation.control_api`).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from local.emulation.clock import control_timestamp
-from local.emulation.errors import InvalidField, InvalidRequestBody
-from local.emulation.faults import parse_fault_rules
+from local.emulation.control_api import read_control_body
+from local.emulation.errors import InvalidField
 from local.emulation.fields import Fields
 from local.emulation.messages import Reply, Request, json_reply
 from local.leena_emulator.ledger import Operation
 from local.leena_emulator.state import EmulatorState
-
-
-def read_health(state: EmulatorState, _request: Request) -> Reply:
-    """Answers as soon as the emulator serves; shows its clock."""
-    return json_reply(
-        200,
-        {
-            "status": "ok",
-            "service": "leena-emulator",
-            "started_at": control_timestamp(state.started_at),
-            "now": control_timestamp(state.clock()),
-        },
-    )
-
-
-def reset(state: EmulatorState, _request: Request) -> Reply:
-    """Back to the start: no items, ledger, faults or own AOPs. Tokens stay valid."""
-    state.reset()
-    return json_reply(200, {"reset": True})
-
-
-def read_settings(state: EmulatorState, _request: Request) -> Reply:
-    """Everything but the secrets."""
-    return json_reply(200, state.settings.as_document())
-
-
-def put_settings(state: EmulatorState, request: Request) -> Reply:
-    """Takes over the given fields; for tokens minted from now on."""
-    return json_reply(200, state.change_settings(_read_body(request)).as_document())
 
 
 def revoke_tokens(state: EmulatorState, _request: Request) -> Reply:
@@ -62,33 +30,10 @@ def read_aop(state: EmulatorState, request: Request) -> Reply:
 
 def put_aop(state: EmulatorState, request: Request) -> Reply:
     """Defines or replaces an AOP; 201 if its slug was new."""
-    aop, is_new = state.aops.define_from_document(request.params["aop_id"], _read_body(request))
+    aop, is_new = state.aops.define_from_document(
+        request.params["aop_id"], read_control_body(request)
+    )
     return json_reply(201 if is_new else 200, aop.as_document())
-
-
-def list_faults(state: EmulatorState, _request: Request) -> Reply:
-    """The rules in force, each with how often it matched and fired."""
-    return json_reply(200, {"rules": state.faults.as_documents(), "fired": state.faults.fired()})
-
-
-def add_faults(state: EmulatorState, request: Request) -> Reply:
-    """Appends a list of rules."""
-    rules = parse_fault_rules(state.fault_vocabulary, _read_body(request))
-    state.faults.add(*rules)
-    return list_faults(state, request)
-
-
-def put_faults(state: EmulatorState, request: Request) -> Reply:
-    """Replaces all rules at once."""
-    rules = parse_fault_rules(state.fault_vocabulary, _read_body(request))
-    state.faults.replace(*rules)
-    return list_faults(state, request)
-
-
-def clear_faults(state: EmulatorState, request: Request) -> Reply:
-    """Ends all faults."""
-    state.faults.clear()
-    return list_faults(state, request)
 
 
 def read_ledger(state: EmulatorState, request: Request) -> Reply:
@@ -116,7 +61,7 @@ def read_item(state: EmulatorState, request: Request) -> Reply:
 
 def force_item_status(state: EmulatorState, request: Request) -> Reply:
     """Acts as a person in Leena; `null` gives the item back to its scenario."""
-    fields = Fields(_read_body(request))
+    fields = Fields(read_control_body(request))
     fields.refuse_unknown(("status",))
     gives_back = "status" in fields and fields.value("status") is None
     status = None if gives_back else fields.text("status")
@@ -129,10 +74,3 @@ def receive_redirected(state: EmulatorState, request: Request) -> Reply:
         method=request.method, had_authorization="authorization" in request.headers
     )
     return json_reply(200, {"followed": True})
-
-
-def _read_body(request: Request) -> Any:
-    try:
-        return request.json()
-    except InvalidRequestBody as exc:
-        raise InvalidField("body", str(exc)) from exc

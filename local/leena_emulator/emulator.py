@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from local.emulation.clock import Clock, utc_now
-from local.emulation.faults import FaultScript, fault_rule
 from local.emulation.http_server import EmulatorServer
 from local.emulation.messages import Delivery, Request
 from local.emulation.serving import ServedEmulator
@@ -20,7 +19,7 @@ from local.leena_emulator.state import EmulatorState
 from local.leena_emulator.tokens import TokenMint
 
 
-class LeenaEmulator(ServedEmulator):
+class LeenaEmulator(ServedEmulator[EmulatorSettings]):
     """A Leena emulator in a thread of this process.
 
     >>> with LeenaEmulator() as leena:
@@ -28,9 +27,10 @@ class LeenaEmulator(ServedEmulator):
     ...     run_the_client_against(leena.url)
     ...     assert len(leena.ledger.executes()) == 1
 
-    Bound to its port from the construction on, serving between `start` and `stop`.
     Raises OSError if the port is taken, JournalUnusable if the journal is.
     """
+
+    _state: EmulatorState
 
     def __init__(
         self,
@@ -52,15 +52,11 @@ class LeenaEmulator(ServedEmulator):
         except OSError:
             self._state.journal.close()
             raise
-        super().__init__(server)
+        super().__init__(self._state, server)
 
     @property
     def ledger(self) -> Ledger:
         return self._state.ledger
-
-    @property
-    def faults(self) -> FaultScript:
-        return self._state.faults
 
     @property
     def items(self) -> ItemStore:
@@ -74,24 +70,9 @@ class LeenaEmulator(ServedEmulator):
     def tokens(self) -> TokenMint:
         return self._state.tokens
 
-    @property
-    def settings(self) -> EmulatorSettings:
-        return self._state.settings
-
-    def change_settings(self, **document: Any) -> EmulatorSettings:
-        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
-        return self._state.change_settings(document)
-
-    def add_fault(self, **document: Any) -> int:
-        """The fields of one fault rule; gives its id. Raises InvalidField."""
-        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
-
     def define_aop(self, aop_id: str, phases: list[dict[str, Any]], **document: Any) -> Aop:
         """The fields of `PUT /_emulator/aops/{aop_id}`. Raises InvalidField."""
         return self.aops.define_from_document(aop_id, {"phases": phases, **document})[0]
-
-    def reset(self) -> None:
-        self._state.reset()
 
     def stop(self) -> None:
         """Ends at once; what hangs is cut."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import Any
 
-from local.emulation.errors import InvalidRequestBody, RequestRefused
+from local.emulation.errors import RequestRefused
 from local.emulation.messages import Reply, Request, json_reply
+from local.emulation.provider_body import read_object, require_text
 from local.leena_emulator.object_ids import is_object_id
 from local.leena_emulator.settings import EXECUTE_SCOPE
 from local.leena_emulator.state import EmulatorState
@@ -27,10 +27,10 @@ def mint_token(state: EmulatorState, request: Request) -> Reply:
     client = _basic_credentials(request.headers.get("authorization", ""))
     if not _is_same(client, (credentials.client_id, credentials.client_secret)):
         raise RequestRefused(401, "Invalid client credentials", headers=_BASIC_CHALLENGE)
-    body = _read_body(request)
+    body = read_object(request)
     if body.get("grant_type") != "password":
         raise RequestRefused(400, "grant_type must be password")
-    user = (_require_text(body, "username"), _require_text(body, "password"))
+    user = (require_text(body, "username"), require_text(body, "password"))
     if not _is_same(user, (credentials.username, credentials.password)):
         raise RequestRefused(401, "Invalid username or password")
     token = state.tokens.mint(state.settings)
@@ -50,8 +50,8 @@ def mint_token(state: EmulatorState, request: Request) -> Reply:
 def execute_aop(state: EmulatorState, request: Request) -> Reply:
     """`POST /api/v1/external/aop/execute`. Raises RequestRefused 400, 401, 403, 404."""
     _authorize(state, request)
-    body = _read_body(request)
-    aop_id = _require_text(body, "aop_id")
+    body = read_object(request)
+    aop_id = require_text(body, "aop_id")
     message_to_start = body.get("message_to_start", "")
     if not isinstance(message_to_start, str):
         raise RequestRefused(400, "message_to_start must be a string")
@@ -92,22 +92,6 @@ def _authorize(state: EmulatorState, request: Request) -> None:
     scopes = state.tokens.verify(request.headers.get("authorization"))
     if EXECUTE_SCOPE not in scopes:
         raise RequestRefused(403, f"Token is missing the required scope {EXECUTE_SCOPE}")
-
-
-def _read_body(request: Request) -> dict[str, Any]:
-    if request.media_type != "application/json":
-        raise RequestRefused(400, "Content-Type must be application/json")
-    try:
-        return request.json_object()
-    except InvalidRequestBody as exc:
-        raise RequestRefused(400, str(exc)) from exc
-
-
-def _require_text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise RequestRefused(400, f"{name} is required and must be a string")
-    return value
 
 
 def _basic_credentials(authorization: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from local.emulation.control_api import control_routes
 from local.emulation.messages import Delivery, Request
 from local.emulation.misbehaviour import REDIRECT_TARGET, misbehave
 from local.emulation.routing import Route, answer_or_refuse, find_route
@@ -22,18 +23,11 @@ ROUTES: tuple[Route[EmulatorState], ...] = (
         leena_api.read_aop_status,
         Operation.STATUS,
     ),
-    Route("GET", "/_emulator/health", control_api.read_health),
-    Route("POST", "/_emulator/reset", control_api.reset),
-    Route("GET", "/_emulator/settings", control_api.read_settings),
-    Route("PUT", "/_emulator/settings", control_api.put_settings),
+    *control_routes("leena-emulator"),
     Route("POST", "/_emulator/tokens/revoke", control_api.revoke_tokens),
     Route("GET", "/_emulator/aops", control_api.list_aops),
     Route("GET", "/_emulator/aops/{aop_id}", control_api.read_aop),
     Route("PUT", "/_emulator/aops/{aop_id}", control_api.put_aop),
-    Route("GET", "/_emulator/faults", control_api.list_faults),
-    Route("POST", "/_emulator/faults", control_api.add_faults),
-    Route("PUT", "/_emulator/faults", control_api.put_faults),
-    Route("DELETE", "/_emulator/faults", control_api.clear_faults),
     Route("GET", "/_emulator/ledger", control_api.read_ledger),
     Route("GET", "/_emulator/items", control_api.list_items),
     Route("GET", "/_emulator/items/{aop_item_id}", control_api.read_item),

@@ -13,13 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from local.emulation.errors import InvalidField, RequestRefused
-from local.emulation.fields import Fields, require_list
+from local.emulation.fields import Fields
+from local.emulation.phases import MAXIMUM_SECONDS, parse_phases
 from local.leena_emulator.object_ids import is_object_id, object_id_of_slug
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_MAXIMUM_PHASES = 100
 _MAXIMUM_POLLS = 10**9
-_MAXIMUM_SECONDS = 10.0 * 365 * 24 * 3600
 
 
 class AopStatus(StrEnum):
@@ -221,27 +220,14 @@ def parse_aop(document: Any) -> Aop:
     fields.refuse_unknown(("phases", "description", "executable", "null_run_id"))
     return Aop(
         aop_id="",
-        phases=_parse_phases(fields),
+        phases=parse_phases(fields, "{status, polls | seconds}", _parse_phase),
         description=fields.text("description", "defined by PUT"),
         is_executable=fields.boolean("executable", True),
         has_run_id=not fields.boolean("null_run_id", False),
     )
 
 
-def _parse_phases(fields: Fields) -> tuple[Phase, ...]:
-    if "phases" not in fields:
-        raise InvalidField("phases", "is required: a list of {status, polls | seconds}")
-    documents = require_list(fields.value("phases"), "phases")
-    if not 1 <= len(documents) <= _MAXIMUM_PHASES:
-        raise InvalidField("phases", f"must have 1 to {_MAXIMUM_PHASES} phases")
-    last = len(documents) - 1
-    return tuple(
-        _parse_phase(Fields(document, f"phases[{index}]"), is_last=index == last)
-        for index, document in enumerate(documents)
-    )
-
-
-def _parse_phase(fields: Fields, *, is_last: bool) -> Phase:
+def _parse_phase(fields: Fields, is_last: bool) -> Phase:
     fields.refuse_unknown(("status", "polls", "seconds"))
     has_polls, has_seconds = "polls" in fields, "seconds" in fields
     if has_polls and has_seconds:
@@ -251,5 +237,5 @@ def _parse_phase(fields: Fields, *, is_last: bool) -> Phase:
     return Phase(
         status=fields.text("status"),
         polls=fields.integer("polls", low=1, high=_MAXIMUM_POLLS) if has_polls else None,
-        seconds=fields.number("seconds", low=0, high=_MAXIMUM_SECONDS) if has_seconds else None,
+        seconds=fields.number("seconds", low=0, high=MAXIMUM_SECONDS) if has_seconds else None,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from local.emulation.clock import Clock
-from local.emulation.faults import FaultScript
+from local.emulation.state import ControlledState
 from local.leena_emulator.errors import JournalUnusable
 from local.leena_emulator.faults import vocabulary
 from local.leena_emulator.items import AopItem, ItemStore
@@ -17,45 +16,32 @@ from local.leena_emulator.settings import EmulatorSettings, change_settings
 from local.leena_emulator.tokens import TokenMint
 
 
-class EmulatorState:
+class EmulatorState(ControlledState[EmulatorSettings]):
     """Each part guards itself against concurrent use."""
 
     def __init__(
         self, *, clock: Clock, settings: EmulatorSettings, journal: Journal | None = None
     ) -> None:
         self.journal = journal or Journal()
-        self.clock = clock
-        self.started_at = clock()
         self.tokens = TokenMint(clock)
         self.aops = AopCatalogue()
+        super().__init__(
+            clock=clock,
+            settings=settings,
+            change=change_settings,
+            fault_vocabulary=vocabulary(self.aops),
+        )
         self.items = ItemStore(clock, self.journal)
         self.ledger = Ledger(clock, self.journal)
-        self.faults = FaultScript()
-        self.fault_vocabulary = vocabulary(self.aops)
-        self._lock = threading.Lock()
-        self._settings_at_start = settings
-        self._settings = settings
         self._restore(self.journal.open())
-
-    @property
-    def settings(self) -> EmulatorSettings:
-        return self._settings
-
-    def change_settings(self, document: Any) -> EmulatorSettings:
-        """Takes over the fields of `document`. Raises InvalidField and then changes nothing."""
-        with self._lock:
-            self._settings = change_settings(self._settings, document)
-            return self._settings
 
     def reset(self) -> None:
         """Back to the start: no items, ledger, faults or own AOPs. Tokens stay valid."""
-        self.faults.clear()
+        super().reset()
         self.items.clear()
         self.ledger.clear()
         self.journal.clear()
         self.aops.restore_ready_ones()
-        with self._lock:
-            self._settings = self._settings_at_start
 
     def _restore(self, records: list[dict[str, Any]]) -> None:
         try:
