@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from agentruns.model import ActivityRequest, Run
+from agentruns.definitions import ActivityRequest
+from agentruns.model import Run
 from agentruns.ports import DueRun
 from agentruns.providers import LeenaAopAdapter
 from agentruns.store.activities import DUE_PAGE_SIZE, DynamoDbActivityStore

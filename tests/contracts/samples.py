@@ -6,21 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from agentruns.definitions import ActivityRequest, Agent, OperatorKey, Schedule
 from agentruns.durations import DurationHistory
 from agentruns.event_types import EventType
 from agentruns.ids import new_activity_id, new_comment_id, run_id_for, wait_id_for
-from agentruns.model import (
-    Activity,
-    ActivityInput,
-    ActivityRequest,
-    Agent,
-    Idempotency,
-    NewEvent,
-    OperatorKey,
-    Run,
-    Schedule,
-    Trigger,
-)
+from agentruns.model import Activity, ActivityInput, Idempotency, NewEvent, Run, Trigger
 from agentruns.polling import Detection
 from agentruns.ports import ActivityStore
 from agentruns.providers import Connection, LeenaAopAdapter, LeenaConnection

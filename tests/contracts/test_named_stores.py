@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
     OperatorKeyNotFound,
     ScheduleNotFound,
 )
-from agentruns.model import ActivityRequest, OnStartUnknown, Priority, RetryPolicy
+from agentruns.model import OnStartUnknown, Priority, RetryPolicy
 from agentruns.polling import Detection
 from agentruns.ports import OperatorKeyStore
 from agentruns.store.agents import DynamoDbAgentStore

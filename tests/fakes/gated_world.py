@@ -8,7 +8,7 @@ from typing import Any
 
 from agentruns.gated_leena import GatedLeenaApi
 from agentruns.gating import ConnectionGate
-from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.provider_ports import AopAccepted, AopObservation, MintedToken
 from agentruns.providers import (
     LeenaConnection,
     LeenaCredentials,

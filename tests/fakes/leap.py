@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from agentruns.bulk_runs import InputCsv
 from agentruns.errors import StartUnknown
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapConnection
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.secret import Secret

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.provider_ports import AopAccepted, AopObservation, MintedToken
 from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from botocore.exceptions import ClientError
 
 from agentruns.agent_reports import ToolCall
+from agentruns.definitions import Agent, OperatorKey, Schedule
 from agentruns.durations import StoredDurations
 from agentruns.errors import (
     ActivityNotFound,
@@ -29,16 +30,13 @@ from agentruns.model import (
     ActivityInput,
     ActivityRecord,
     Admission,
-    Agent,
     Change,
     Event,
     Idempotency,
     NewEvent,
-    OperatorKey,
     Page,
     Priority,
     Run,
-    Schedule,
 )
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentruns.errors import UpstreamUnavailable
-from agentruns.ports import AopAccepted, AopObservation, WorkflowRun
+from agentruns.provider_ports import AopAccepted, AopObservation, WorkflowRun
 from agentruns.providers import LeapConnection, LeenaConnection
 from agentruns.refusals import AopItemNotFound
 from agentruns.secret import Secret

@@ -22,12 +22,13 @@ from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.cancelling import CancelActivity
 from agentruns.checking import CheckRun, nobody_to_ask
 from agentruns.deciding import DecideApproval, ResolveHumanTask
+from agentruns.definitions import ActivityRequest, Agent
 from agentruns.hook_urls import HookUrls
 from agentruns.hooks import AcceptHook
 from agentruns.inbox import ListInbox
 from agentruns.learning import LearnDurations
 from agentruns.linking import LinkActivities
-from agentruns.model import ActivityRequest, Agent, Event, Trigger
+from agentruns.model import Event, Trigger
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
 from agentruns.providers import (

@@ -8,8 +8,8 @@ import pytest
 
 from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agents import AgentSettings, StoreAgent
+from agentruns.definitions import Agent
 from agentruns.errors import InvalidRequest
-from agentruns.model import Agent
 from agentruns.providers import LeenaAopAdapter, LeenaConnection
 from tests.fakes import (
     FakeClock,

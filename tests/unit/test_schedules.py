@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from agentruns.definitions import ActivityRequest, Agent
 from agentruns.errors import InvalidRequest
-from agentruns.model import ActivityRequest, Agent
 from agentruns.providers import LeenaAopAdapter
 from agentruns.schedules import StoreSchedule, scheduler_input
 from tests.fakes import (

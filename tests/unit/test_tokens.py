@@ -15,7 +15,7 @@ from agentruns.errors import (
     SecretMalformed,
     UpstreamUnavailable,
 )
-from agentruns.ports import MintedToken
+from agentruns.provider_ports import MintedToken
 from agentruns.providers import LeenaConnection
 from agentruns.refusals import CredentialsRejected
 from agentruns.secret import Secret

@@ -15,6 +15,7 @@ from agentruns import lifecycle
 from agentruns.admission import at_first
 from agentruns.agents import agent_for, connection_for
 from agentruns.bulk_runs import ValidateUrl, require_input_csv
+from agentruns.definitions import ActivityRequest, Agent
 from agentruns.errors import (
     AgentDisabled,
     AgentNotFound,
@@ -25,14 +26,7 @@ from agentruns.errors import (
 )
 from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import execution_name, new_activity_id, run_id_for
-from agentruns.model import (
-    Activity,
-    ActivityInput,
-    ActivityRequest,
-    Agent,
-    Idempotency,
-    Trigger,
-)
+from agentruns.model import Activity, ActivityInput, Idempotency, Trigger
 from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
 from agentruns.providers import Connection
 from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight

@@ -13,13 +13,14 @@ from agentruns.agent_credentials import StoredAgentCredentials
 from agentruns.agent_ports import AgentCaller
 from agentruns.agents import ValidateAgentUrl, agent_for
 from agentruns.connection_checks import CheckConnection, ConnectionCheck
+from agentruns.definitions import Agent
 from agentruns.errors import (
     ConnectionNotFound,
     InvalidRequest,
     SecretMalformed,
     UpstreamUnavailable,
 )
-from agentruns.model import Activity, Agent
+from agentruns.model import Activity
 from agentruns.ports import ActivityFilter, ActivityStore, AgentStore, Clock
 from agentruns.providers import WebhookAgentAdapter
 from agentruns.statuses import ActivityStatus

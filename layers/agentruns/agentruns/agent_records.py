@@ -1,6 +1,6 @@
 """What is kept of agents besides their settings: keys, skills, sessions.
 
-Plain immutable values. Not here: the agent itself (`model`), what may be done with these
+Plain immutable values. Not here: the agent itself (`definitions`), what may be done with these
 (`agent_keys`, `skills`, `sessions`), how they are stored (`store`).
 """
 

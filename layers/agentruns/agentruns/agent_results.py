@@ -18,9 +18,10 @@ from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
 from agentruns.agent_records import Skill
 from agentruns.agent_tasks import BriefAgent, TaskBriefing
 from agentruns.agents import agent_for, is_same_role
+from agentruns.definitions import Agent
 from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Agent, Change, Run
+from agentruns.model import ActivityRecord, Change, Run
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.request_errors import Unauthenticated

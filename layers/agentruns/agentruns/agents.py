@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from agentruns.agent_credentials import AuthHeader, StoredAgentCredentials
 from agentruns.agent_stores import AgentKeyStore, SkillStore
+from agentruns.definitions import Agent
 from agentruns.errors import (
     AgentNotFound,
     ConnectionNotFound,
@@ -18,7 +19,7 @@ from agentruns.errors import (
     InvalidRequest,
 )
 from agentruns.ids import other_spelling
-from agentruns.model import Agent, OnStartUnknown, RetryPolicy
+from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.ports import AgentStore, Clock, ConnectionStore
 from agentruns.providers import Adapter, Connection, WebhookAgentAdapter

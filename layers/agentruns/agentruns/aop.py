@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from agentruns import lifecycle
+from agentruns import lifecycle, starts
 from agentruns.dispatching import Dispatch
 from agentruns.durations import DurationHistory
 from agentruns.errors import AgentrunsError, StartUnknown, TransientError, UpstreamUnavailable
@@ -28,15 +28,8 @@ from agentruns.model import (
     StartAccepted,
 )
 from agentruns.polling import PollPolicy
-from agentruns.ports import (
-    ActivityStore,
-    AopAccepted,
-    AopObservation,
-    Clock,
-    ConnectionStore,
-    LeenaApi,
-    TokenSource,
-)
+from agentruns.ports import ActivityStore, Clock, ConnectionStore
+from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, TokenSource
 from agentruns.providers import Connection, LeenaConnection, require_leena
 from agentruns.refusals import AopItemNotFound, CredentialsRejected, ScopeMissing, TokenRejected
 from agentruns.routing import planned, route
@@ -177,7 +170,7 @@ class ExecuteAop:
             request_id=accepted.request_id,
             provider_run_id=accepted.provider_run_id,
         )
-        change = lifecycle.start_accepted(record, run, ids, now)
+        change = starts.start_accepted(record, run, ids, now)
         run = change.runs[0]
         if not run.status.is_followed:
             return change

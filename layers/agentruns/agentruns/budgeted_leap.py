@@ -8,13 +8,13 @@ from typing import Any
 from agentruns.budget import Use
 from agentruns.budgeting import RequestBudget
 from agentruns.bulk_runs import InputCsv
-from agentruns.ports import LeapApi, WorkflowRun
+from agentruns.provider_ports import LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection
 from agentruns.secret import Secret
 
 
 class BudgetedLeapApi:
-    """ports.LeapApi within the connection's budget. Errors as the port, and RequestBudgetSpent."""
+    """LeapApi within the connection's budget. Errors as the port, and RequestBudgetSpent."""
 
     def __init__(self, api: LeapApi, request_budget: RequestBudget) -> None:
         self._api = api

@@ -1,6 +1,6 @@
 """The request budget around Leena's API: take from it before a start or a look is sent.
 
-`BudgetedLeenaApi` is a `ports.LeenaApi`, so that use cases know nothing of budgets: nothing left is
+`BudgetedLeenaApi` is a `LeenaApi`, so that use cases know nothing of budgets: nothing left is
 `RequestBudgetSpent`, an `UpstreamUnavailable` with nothing sent. It stands behind the gate
 (`gating`), so that a closed gate takes nothing from it. Rules: `budget`. Retries: a lost race for
 the row is decided again a few times, then told as a short wait.
@@ -27,14 +27,8 @@ from typing import Any
 from agentruns import budget, telemetry
 from agentruns.budget import BudgetState, Use, Verdict
 from agentruns.errors import RequestBudgetSpent, StoreConflict
-from agentruns.ports import (
-    AopAccepted,
-    AopObservation,
-    BudgetStore,
-    Clock,
-    LeenaApi,
-    MintedToken,
-)
+from agentruns.ports import BudgetStore, Clock
+from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
 from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 
@@ -154,7 +148,7 @@ class RequestBudget:
 
 
 class BudgetedLeenaApi:
-    """ports.LeenaApi within the connection's budget. Errors as the port, and RequestBudgetSpent.
+    """LeenaApi within the connection's budget. Errors as the port, and RequestBudgetSpent.
 
     Minting is free: the token endpoint is another host, and tokens are few.
     """

@@ -13,16 +13,8 @@ from typing import Any
 from agentruns.api_keys import parse_api_key
 from agentruns.errors import AgentrunsError, SecretMalformed
 from agentruns.gate import Door, GateState
-from agentruns.ports import (
-    ActivityStore,
-    Clock,
-    ConnectionStore,
-    GateStore,
-    LeapApi,
-    LeenaApi,
-    MintedToken,
-    SecretStore,
-)
+from agentruns.ports import ActivityStore, Clock, ConnectionStore, GateStore, SecretStore
+from agentruns.provider_ports import LeapApi, LeenaApi, MintedToken
 from agentruns.providers import Connection, LeapConnection, LeenaConnection, require_leena
 from agentruns.refusals import AopItemNotFound, WorkflowRunNotFound
 from agentruns.tokens import credentials_secret_name, parse_credentials

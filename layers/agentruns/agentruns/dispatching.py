@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agentruns import lifecycle, telemetry, waits
+from agentruns import lifecycle, starts, telemetry, waits
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityRecord, Change, Problem, Run
 from agentruns.polling import plan_next_start
@@ -40,14 +40,14 @@ class Dispatch:
             if record.activity.status.is_terminal:
                 return None
             if run.status is RunStatus.DISPATCHING:
-                return lifecycle.start_unknown(record, _LOST_DISPATCH, now)
+                return starts.start_unknown(record, _LOST_DISPATCH, now)
             if run.status is not RunStatus.PENDING:
                 return None
             if record.blocking_waits or waits.refusal_of(record) is not None:
                 return None  # held meanwhile, by another activity's approval
             if now >= record.activity.deadline_at:
                 return lifecycle.end_at_deadline(record, run, now)
-            return lifecycle.begin_dispatch(record, dispatch_id, now)
+            return starts.begin_dispatch(record, dispatch_id, now)
 
         record = transact(self.activities, task.tenant, task.activity_id, decide)
         run = record.current_run
@@ -67,7 +67,7 @@ class Dispatch:
                     retry_after_seconds=error.retry_after_seconds,
                 )
                 retry_at = now + timedelta(seconds=wait_seconds)
-            return lifecycle.start_not_taken(seen, problem_of(error), retry_at, now)
+            return starts.start_not_taken(seen, problem_of(error), retry_at, now)
 
         return self.store(record, change)
 
@@ -78,7 +78,7 @@ class Dispatch:
         def change(seen: ActivityRecord, run: Run, now: datetime) -> Change | None:
             if run.status is not RunStatus.DISPATCHING:
                 return None
-            return lifecycle.start_unknown(seen, problem_of(error), now)
+            return starts.start_unknown(seen, problem_of(error), now)
 
         return self.store(record, change)
 

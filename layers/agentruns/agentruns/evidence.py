@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from agentruns import lifecycle
+from agentruns import lifecycle, starts
 from agentruns.event_types import EventType
 from agentruns.model import (
     ActivityRecord,
@@ -45,7 +45,7 @@ def webhook_observed(
         return _told(record, run, seen, now)
     if run.status not in _MAY_HAVE_STARTED or run.run_id != record.current_run.run_id:
         return None  # it was provably not started, so this is not about it
-    bound = lifecycle.bind_start(record, remote_id, EvidenceSource.WEBHOOK, now)
+    bound = starts.bind_start(record, remote_id, EvidenceSource.WEBHOOK, now)
     told = _told(_after(record, bound), bound.runs[0], seen, now)
     return bound if told is None else replace(told, events=bound.events + told.events)
 
@@ -59,7 +59,7 @@ def start_answered(
 ) -> Change | None:
     """The start's own answer, which a webhook may have overtaken."""
     if run.remote_id is None:
-        change = lifecycle.start_accepted(record, run, accepted, now)
+        change = starts.start_accepted(record, run, accepted, now)
         started = change.runs[0]
         if started.status.is_terminal or seen.status is None or not seen.status.is_terminal:
             return change

@@ -11,13 +11,13 @@ from typing import Any
 from agentruns.bulk_runs import InputCsv
 from agentruns.gate import Door
 from agentruns.gating import ConnectionGate
-from agentruns.ports import LeapApi, WorkflowRun
+from agentruns.provider_ports import LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection
 from agentruns.secret import Secret
 
 
 class GatedLeapApi:
-    """ports.LeapApi behind the connection's gate. Errors as the port, and ConnectionClosed."""
+    """LeapApi behind the connection's gate. Errors as the port, and ConnectionClosed."""
 
     def __init__(self, api: LeapApi, connection_gate: ConnectionGate) -> None:
         self._api = api

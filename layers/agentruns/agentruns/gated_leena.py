@@ -1,6 +1,6 @@
 """Leena's API behind its connection's gates: ask before a call, report after it.
 
-A `ports.LeenaApi`, so that use cases know nothing of gates: a closed gate is `ConnectionClosed`, an
+A `LeenaApi`, so that use cases know nothing of gates: a closed gate is `ConnectionClosed`, an
 `UpstreamUnavailable` with nothing sent. Not here: what closes a gate (`gate`), how its state is
 shared (`gating`). Retries: none.
 """
@@ -17,7 +17,8 @@ from typing import Any
 from agentruns.errors import UpstreamRejected
 from agentruns.gate import Door, Refusal
 from agentruns.gating import Answer, ConnectionGate
-from agentruns.ports import AopAccepted, AopObservation, Clock, LeenaApi, MintedToken
+from agentruns.ports import Clock
+from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
 from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
 from agentruns.refusals import CredentialsRejected, TokenRejected
 from agentruns.secret import Secret
@@ -26,7 +27,7 @@ TOKENS_REMEMBERED = 256
 
 
 class GatedLeenaApi:
-    """ports.LeenaApi behind the connection's gates. Errors as the port, and ConnectionClosed."""
+    """LeenaApi behind the connection's gates. Errors as the port, and ConnectionClosed."""
 
     def __init__(self, api: LeenaApi, connection_gate: ConnectionGate, clock: Clock) -> None:
         self._api = api

@@ -5,7 +5,8 @@ Not here: what they decide (`gating`, `budgeting`), which stores they use (`wiri
 
 from __future__ import annotations
 
-from agentruns.ports import BudgetStore, Clock, GateStore, LeapApi, LeenaApi
+from agentruns.ports import BudgetStore, Clock, GateStore
+from agentruns.provider_ports import LeapApi, LeenaApi
 
 
 def guarded_leena(api: LeenaApi, gates: GateStore, budgets: BudgetStore, clock: Clock) -> LeenaApi:

@@ -20,7 +20,8 @@ from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, Run
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, WorkflowRun
+from agentruns.ports import ActivityStore, Clock
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.request_errors import HookRefused, RequestTooLarge

@@ -1,7 +1,8 @@
 """The rules of the run model: from what is stored and what happened to the change to store.
 
 Pure functions over immutable values, the only writers of statuses. Each returns a `Change` whose
-events tell the same story. Not here: reading, writing, calling anybody.
+events tell the same story. Not here: the start of a run (`starts`); reading, writing, calling
+anybody.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from agentruns.model import (
     OnStartUnknown,
     Problem,
     Run,
-    StartAccepted,
     Trigger,
     WakeReason,
 )
@@ -38,13 +38,10 @@ from agentruns.transitions import (
     has_failed,
     in_status,
     new_event,
-    remote_ids,
-    resumed,
     run_changed,
     run_in_status,
     started,
     touched,
-    unblocked,
     why,
 )
 
@@ -92,117 +89,6 @@ def begin_activity(record: ActivityRecord, execution_arn: str, now: datetime) ->
         return Change(activity=activity)
     activity, event = started(replace(record, activity=activity), now)
     return Change(activity=activity, events=(event,))
-
-
-def begin_dispatch(record: ActivityRecord, dispatch_id: str, now: datetime) -> Change:
-    """Before the start is sent: from here on only its answer tells whether it was taken."""
-    run = replace(
-        record.current_run,
-        dispatch_id=dispatch_id,
-        next_check_at=None,
-        due_at=now + EXECUTION_GRACE,
-    )
-    return run_changed(record, run, RunStatus.DISPATCHING, now)
-
-
-def start_not_taken(
-    record: ActivityRecord, problem: Problem, retry_at: datetime, now: datetime
-) -> Change:
-    """The provider provably did not take it: back to pending."""
-    run = replace(
-        record.current_run,
-        dispatch_id=None,
-        last_problem=problem,
-        failed_checks=record.current_run.failed_checks + 1,
-        next_check_at=retry_at,
-        due_at=retry_at + EXECUTION_GRACE,
-    )
-    return run_changed(record, run, RunStatus.PENDING, now, problem)
-
-
-def start_accepted(
-    record: ActivityRecord, run: Run, accepted: StartAccepted, now: datetime
-) -> Change:
-    """The provider has it. A run that was ended meanwhile keeps its status and gains the ids."""
-    run = replace(
-        run,
-        started_at=now,
-        remote_id=accepted.remote_id,
-        provider_request_id=accepted.request_id,
-        provider_run_id=accepted.provider_run_id,
-        row_count=accepted.row_count,
-    )
-    ids = remote_ids(record.activity, accepted.remote_id) | {
-        "provider_request_id": accepted.request_id,
-        "provider_run_id": accepted.provider_run_id,
-    }
-    activity = touched(record.activity, now)
-    if not run.status.is_terminal:
-        run = replace(run, last_problem=None, failed_checks=0, due_at=now + EXECUTION_GRACE)
-        run = run_in_status(run, RunStatus.RUNNING, now)
-        activity = unblocked(record, now)
-    started = new_event(EventType.RUN_STARTED, run, now, {"status": run.status.value} | ids)
-    return Change(
-        activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
-    )
-
-
-def start_unknown(record: ActivityRecord, problem: Problem, now: datetime) -> Change:
-    """Sent, and no trustworthy answer: never sent again by itself."""
-    run = run_in_status(
-        replace(record.current_run, last_problem=problem, due_at=now + EXECUTION_GRACE),
-        RunStatus.START_UNKNOWN,
-        now,
-    )
-    return Change(
-        activity=touched(record.activity, now),
-        runs=(run,),
-        events=(new_event(EventType.RUN_START_UNKNOWN, run, now, why(problem)),),
-    )
-
-
-def bind_start(
-    record: ActivityRecord, remote_id: str, source: EvidenceSource, now: datetime
-) -> Change:
-    """A person, or the provider, said what a start became: it is followed from here on."""
-    run = replace(
-        record.current_run,
-        started_at=record.current_run.status_since,
-        remote_id=remote_id,
-        last_problem=None,
-        next_check_at=now,
-        is_swept_next=False,
-        due_at=now + EXECUTION_GRACE,
-    )
-    run = run_in_status(run, RunStatus.RUNNING, now)
-    detail = {"status": run.status.value, "source": source.value}
-    detail |= remote_ids(record.activity, remote_id)
-    activity = unblocked(record, now)
-    started = new_event(EventType.RUN_STARTED, run, now, detail)
-    return Change(
-        activity=activity, runs=(run,), events=(started, *resumed(record.activity, run, activity))
-    )
-
-
-def declare_not_started(record: ActivityRecord, now: datetime) -> Change:
-    """A person looked: nothing was started. The run ends and another one, which the retry policy
-    does not count, is opened."""
-    problem = Problem(code=NOT_STARTED, message="an operator found that nothing was started")
-    run = record.current_run
-    ending = end_run(record, run, RunStatus.FAILED, EvidenceSource.HUMAN, now, problem=problem)
-    activity = record.activity
-    one_more = replace(activity.retry, max_attempts=activity.retry.max_attempts + 1)
-    activity = replace(unblocked(record, now), retry=one_more)
-    following = _retry(
-        replace(record, activity=activity), ending.runs[0], now, problem, timedelta(0)
-    )
-    ended, opened_run = following.runs
-    return replace(
-        following,
-        # The execution is parked until somebody wakes it, now for the sake of the next run.
-        runs=(ended, replace(opened_run, callback_token=run.callback_token)),
-        events=ending.events + resumed(record.activity, run, activity) + following.events,
-    )
 
 
 def status_observed(
@@ -307,8 +193,8 @@ def settle(record: ActivityRecord, now: datetime) -> Change | None:
     if not run.status.is_terminal:
         return None
     problem = run.error or Problem(code=run.status.value, message=f"the run ended {run.status}")
-    if problem.code in RETRYABLE_CODES and _may_retry(record, now):
-        return _retry(record, run, now, problem, backoff_of(activity))
+    if problem.code in RETRYABLE_CODES and _mayretry(record, now):
+        return retry(record, run, now, problem, backoff_of(activity))
     return end_activity(record, run, ActivityStatus.FAILED, now, problem)
 
 
@@ -355,14 +241,14 @@ def _settle_start_unknown(record: ActivityRecord, now: datetime) -> Change | Non
         )
     failing = end_run(record, run, RunStatus.FAILED, EvidenceSource.START, now, problem=problem)
     ended = failing.runs[0]
-    if activity.on_start_unknown is OnStartUnknown.RETRY and _may_retry(record, now):
-        settled = _retry(record, ended, now, problem, backoff_of(activity))
+    if activity.on_start_unknown is OnStartUnknown.RETRY and _mayretry(record, now):
+        settled = retry(record, ended, now, problem, backoff_of(activity))
     else:
         settled = end_activity(record, ended, ActivityStatus.FAILED, now, problem)
     return replace(settled, events=failing.events + settled.events)
 
 
-def _may_retry(record: ActivityRecord, now: datetime) -> bool:
+def _mayretry(record: ActivityRecord, now: datetime) -> bool:
     """The policy counts the runs that failed, not those that ended to wait for an answer."""
     activity = record.activity
     attempts = 1 + sum(has_failed(record, run) for run in record.runs[:-1])
@@ -370,9 +256,10 @@ def _may_retry(record: ActivityRecord, now: datetime) -> bool:
     return attempts < activity.retry.max_attempts and next_start < activity.deadline_at
 
 
-def _retry(
+def retry(
     record: ActivityRecord, run: Run, now: datetime, problem: Problem, backoff: timedelta
 ) -> Change:
+    """Another run follows the one that failed."""
     activity = record.activity
     following = next_run(activity, activity.attempt + 1, now, backoff, WakeReason.RETRY)
     detail = {"next_run_id": following.run_id, "at": (now + backoff).isoformat()} | why(problem)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from agentruns.definitions import OperatorKey
 from agentruns.errors import OperatorKeyNotFound, SecretMalformed
 from agentruns.ids import TENANT_PATTERN
 from agentruns.issued_keys import KeyMemory, key_pattern, new_key, sha256_of
-from agentruns.model import OperatorKey
 from agentruns.ports import Clock, OperatorKeyStore, SecretStore
 from agentruns.request_errors import ScopeDenied, Unauthenticated
 from agentruns.secret import Secret

@@ -12,25 +12,21 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from agentruns.budget import BudgetState
-from agentruns.bulk_runs import InputCsv
+from agentruns.definitions import Agent, OperatorKey, Schedule
 from agentruns.durations import StoredDurations
 from agentruns.gate import Door, GateState
 from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRecord,
-    Agent,
     Change,
     Event,
     Idempotency,
     NewEvent,
-    OperatorKey,
     Page,
     Run,
-    Schedule,
 )
-from agentruns.providers import Connection, LeapConnection, LeenaConnection, LeenaCredentials
-from agentruns.secret import Secret
+from agentruns.providers import Connection
 from agentruns.statuses import ActivityStatus
 from agentruns.wait import Wait
 from agentruns.watching import Watch
@@ -290,111 +286,3 @@ class Executions(Protocol):
 class EventBus(Protocol):
     def publish(self, events: Sequence[Event]) -> tuple[int, ...]:
         """The indexes of those that the bus did not take."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintedToken:
-    """What the token endpoint answered. `version` names this token without showing it."""
-
-    access_token: Secret
-    expires_in_seconds: float
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AopAccepted:
-    aop_item_id: str
-    request_id: str | None
-    provider_run_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AopObservation:
-    """A status answer. `status` is the provider's own word, known or not."""
-
-    aop_item_id: str
-    status: str
-    reference_id: str | None
-    initiated_at: datetime | None
-    completed_at: datetime | None
-
-
-class LeenaApi(Protocol):
-    """Leena AI's External AOP API over one connection. Each call is one HTTP request."""
-
-    def mint(self, connection: LeenaConnection, credentials: LeenaCredentials) -> MintedToken:
-        """CredentialsRejected (400, 401, 403); UpstreamUnavailable; UpstreamUnreadable."""
-
-    def execute(
-        self,
-        connection: LeenaConnection,
-        token: Secret,
-        *,
-        aop_id: str,
-        message_to_start: str,
-        context: Mapping[str, Any],
-    ) -> AopAccepted:
-        """AopRejected (400), TokenRejected (401), ScopeMissing (403), AopNotFound (404);
-        UpstreamUnavailable only where the request was provably not taken (refused, DNS, TLS,
-        429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
-
-    def read_status(
-        self, connection: LeenaConnection, token: Secret, aop_item_id: str
-    ) -> AopObservation:
-        """TokenRejected (401), ScopeMissing (403), AopItemNotFound (400, 404);
-        UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""
-
-
-class TokenSource(Protocol):
-    """Valid access tokens, minted at most once at a time over all containers."""
-
-    def get(self, connection: LeenaConnection) -> MintedToken:
-        """From memory, else from its secret, else minted. CredentialsRejected, MintInProgress,
-        UpstreamUnavailable, UpstreamUnreadable."""
-
-    def replace(self, connection: LeenaConnection, rejected_version: str) -> MintedToken:
-        """Another than the rejected one: stored already, or new. Errors as `get`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRun:
-    """A run of a Leap workflow as the provider shows it: in an answer or on a webhook.
-
-    `status` is the provider's own word, known or not; it alone says whether the run has ended, as
-    `ended_at` is not always there. `error` is one clipped line. Of a bulk run: `row_count`, and as
-    `output` `{"output_csv_url", "row_count"}`.
-    """
-
-    workflow_run_id: str
-    workflow_id: str | None
-    version_id: str | None
-    status: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    error: str | None
-    output: Any
-    row_count: int | None = None
-
-
-class LeapApi(Protocol):
-    """Leap Workflows over one connection, in its dialect. Each call is one HTTP request."""
-
-    def start(
-        self,
-        connection: LeapConnection,
-        api_key: Secret,
-        *,
-        workflow_id: str,
-        webhook_url: Secret,
-        inputs: Mapping[str, Any] | InputCsv,
-    ) -> WorkflowRun:
-        """A bulk run of a CSV, in a dialect that `has_bulk_runs`. ApiKeyRejected (401, 403),
-        WorkflowNotFound (404), WorkflowRejected (other 4xx);
-        UpstreamUnavailable only where the request was provably not taken (refused, DNS, TLS,
-        429, 503 with Retry-After); StartUnknown for everything else after the body was sent."""
-
-    def read_run(
-        self, connection: LeapConnection, api_key: Secret, workflow_run_id: str, *, is_bulk: bool
-    ) -> WorkflowRun:
-        """Only in a dialect that `can_be_asked`. ApiKeyRejected (401, 403), WorkflowRunNotFound
-        (400, 404); UpstreamUnavailable (unreachable, timed out, 429, 5xx); UpstreamUnreadable."""

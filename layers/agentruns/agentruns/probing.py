@@ -17,8 +17,9 @@ from typing import Any
 from agentruns.activities import AcceptActivity
 from agentruns.agents import agent_for
 from agentruns.cancelling import CancelActivity
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import ActivityEnded, AgentDisabled, InvalidRequest
-from agentruns.model import ActivityRequest, Run, Trigger
+from agentruns.model import Run, Trigger
 from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.statuses import RunStatus
 

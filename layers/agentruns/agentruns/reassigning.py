@@ -14,6 +14,7 @@ from typing import Any
 from agentruns import lifecycle, waits
 from agentruns.actions import agent_name, require_going_on
 from agentruns.activities import AcceptActivity, start_execution
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import InvalidRequest, StoreConflict, StoreContention
 from agentruns.event_types import EventType
 from agentruns.ids import activity_id_of, new_activity_id
@@ -22,7 +23,6 @@ from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRecord,
-    ActivityRequest,
     Admission,
     Change,
     EvidenceSource,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentruns import lifecycle
+from agentruns import lifecycle, starts
 from agentruns.errors import InvalidRequest, RunNotUnknown
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, EvidenceSource
-from agentruns.ports import ActivityStore, Clock, WorkflowRun
+from agentruns.ports import ActivityStore, Clock
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.statuses import RunStatus
@@ -82,8 +83,8 @@ class ResolveRun:
                 raise RunNotUnknown(run_id, run.status)
             callback_token = run.callback_token
             if remote_id is None:
-                return lifecycle.declare_not_started(record, now)
-            return lifecycle.bind_start(record, remote_id, EvidenceSource.HUMAN, now)
+                return starts.declare_not_started(record, now)
+            return starts.bind_start(record, remote_id, EvidenceSource.HUMAN, now)
 
         record = transact(self.activities, tenant, activity_id_of(run_id), decide)
         self.wake_execution(record, callback_token, even_to_park=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from agentruns import lifecycle, telemetry, waits
+from agentruns import lifecycle, starts, telemetry, waits
 from agentruns.activities import AcceptActivity
 from agentruns.admitting import AdmitActivities
 from agentruns.error_names import error_code, permanent_error_names, refusal_names
@@ -181,7 +181,7 @@ class SettleRun:
             if record.activity.status.is_terminal or run.status.is_terminal:
                 return None
             if run.status is RunStatus.DISPATCHING and error not in refusal_names():
-                return lifecycle.start_unknown(record, problem, now)
+                return starts.start_unknown(record, problem, now)
             if is_permanent:
                 was_refused = run.status is RunStatus.DISPATCHING
                 source = EvidenceSource.START if was_refused else EvidenceSource.WORKFLOW

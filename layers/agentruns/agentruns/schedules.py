@@ -14,8 +14,8 @@ from datetime import datetime
 
 from agentruns.agents import agent_for, require_connection
 from agentruns.bulk_runs import INPUT_CSV_URL, ValidateUrl, require_input_csv
+from agentruns.definitions import ActivityRequest, Agent, Schedule
 from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
-from agentruns.model import ActivityRequest, Agent, Schedule
 from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
 
 OCCURRENCE = "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"

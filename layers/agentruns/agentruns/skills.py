@@ -15,9 +15,9 @@ from datetime import datetime
 from agentruns.agent_errors import SkillInUse, SkillNotFound
 from agentruns.agent_records import Skill, SkillReference, SkillSummary
 from agentruns.agent_stores import SkillStore
+from agentruns.definitions import Agent
 from agentruns.errors import InvalidRequest
 from agentruns.front_matter import FrontMatterFault, read_front_matter
-from agentruns.model import Agent
 from agentruns.ports import AgentStore, Clock
 
 CONTENT_LIMIT_BYTES = 100 * 1024

@@ -13,18 +13,12 @@ from datetime import datetime
 from agentruns import lifecycle, waits
 from agentruns.actions import agent_name, asked_before, require_going_on, require_room
 from agentruns.activities import AcceptActivity, start_execution
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict, StoreContention
 from agentruns.idempotency import body_sha256_of
 from agentruns.ids import activity_id_of
 from agentruns.linking import VISIT_EVERY
-from agentruns.model import (
-    Activity,
-    ActivityInput,
-    ActivityRecord,
-    ActivityRequest,
-    Priority,
-    Trigger,
-)
+from agentruns.model import Activity, ActivityInput, ActivityRecord, Priority, Trigger
 from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.transact import ATTEMPTS
 from agentruns.wait import Wait, WaitKind

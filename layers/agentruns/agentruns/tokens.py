@@ -40,7 +40,8 @@ from agentruns.errors import (
     PermanentError,
     SecretMalformed,
 )
-from agentruns.ports import Clock, LeaseStore, LeenaApi, MintedToken, SecretStore
+from agentruns.ports import Clock, LeaseStore, SecretStore
+from agentruns.provider_ports import LeenaApi, MintedToken
 from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
 
@@ -166,7 +167,7 @@ class _Rejected:
 
 
 class CachedTokenSource:
-    """ports.TokenSource. Safe to share by threads; one per process keeps the memory warm.
+    """provider_ports.TokenSource. Safe to share by threads; one per process keeps the memory warm.
 
     `secret_prefix` is the stack's, without a trailing slash. `sleep` takes seconds; `spread` gives
     the jitter, a factor from 0.5 to 1.

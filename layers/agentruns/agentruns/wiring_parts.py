@@ -17,7 +17,7 @@ from agentruns.store.stores import DynamoDbStores
 from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
-    from agentruns import ports
+    from agentruns import ports, provider_ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
     from agentruns.agent_credentials import StoredAgentCredentials
@@ -134,14 +134,14 @@ def tend_waits() -> TendWaits:
 
 
 @functools.cache
-def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeenaApi:
+def leena_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> provider_ports.LeenaApi:
     from agentruns.adapters.leena import LeenaHttpApi
 
     return LeenaHttpApi(http(deadline_seconds))
 
 
 @functools.cache
-def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+def leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> provider_ports.LeapApi:
     from agentruns.adapters.leap import LeapHttpApi
 
     return LeapHttpApi(http(deadline_seconds))
@@ -163,14 +163,14 @@ def http(deadline_seconds: float) -> JsonHttp:
 
 
 @functools.cache
-def gated_leena_api() -> ports.LeenaApi:
+def gated_leena_api() -> provider_ports.LeenaApi:
     from agentruns.guarded import guarded_leena
 
     return guarded_leena(leena_api(), stores().gates, stores().budgets, now)
 
 
 @functools.cache
-def gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> ports.LeapApi:
+def gated_leap_api(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> provider_ports.LeapApi:
     from agentruns.guarded import guarded_leap
 
     return guarded_leap(leap_api(deadline_seconds), stores().gates, stores().budgets, now)
@@ -292,7 +292,7 @@ def count_looks() -> CountLooks:
 
 
 @functools.cache
-def tokens() -> ports.TokenSource:
+def tokens() -> provider_ports.TokenSource:
     from agentruns.tokens import CachedTokenSource
 
     return CachedTokenSource(

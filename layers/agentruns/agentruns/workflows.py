@@ -31,7 +31,8 @@ from agentruns.model import (
     StartAccepted,
 )
 from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, ConnectionStore, LeapApi, WorkflowRun
+from agentruns.ports import ActivityStore, Clock, ConnectionStore
+from agentruns.provider_ports import LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection, require_leap
 from agentruns.refusals import ApiKeyRejected, WorkflowRunNotFound
 from agentruns.routing import planned, route
@@ -144,7 +145,7 @@ class LookAtWorkflowRun:
 
     def find(self, record: ActivityRecord, workflow_run_id: str) -> WorkflowRun | None:
         """A run that is said to be the record's. WorkflowRunNotFound, also for one of another
-        workflow; otherwise as ports.LeapApi."""
+        workflow; otherwise as provider_ports.LeapApi."""
         activity = record.activity
         connection = require_leap(
             self.connections.get(activity.tenant, activity.adapter.connection)

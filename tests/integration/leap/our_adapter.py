@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from agentruns.adapters.http import JsonHttp
 from agentruns.adapters.leap import LeapHttpApi
 from agentruns.bulk_runs import InputCsv
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapConnection, LeapDialect
 from agentruns.secret import Secret
 from tests.integration.leap.recorded import INPUT_CSV_URL, INPUTS, WEBHOOK_URL, WORKFLOW_ID

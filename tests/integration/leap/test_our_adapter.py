@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable, UpstreamUnreadable
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapDialect
 from agentruns.refusals import (
     ApiKeyRejected,

@@ -9,7 +9,7 @@ import pytest
 from agentruns.adapters.http import JsonHttp
 from agentruns.adapters.leena import LeenaHttpApi
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable, UpstreamUnreadable
-from agentruns.ports import AopAccepted, MintedToken
+from agentruns.provider_ports import AopAccepted, MintedToken
 from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.refusals import (
     AopItemNotFound,

@@ -17,7 +17,7 @@ from agentruns.errors import (
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapConnection, LeapDialect
 from agentruns.refusals import (
     ApiKeyRejected,

@@ -16,7 +16,7 @@ from agentruns.errors import (
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
-from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.provider_ports import AopAccepted, AopObservation, MintedToken
 from agentruns.refusals import (
     AopItemNotFound,
     AopNotFound,

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from agentruns.api.openapi import Document
-from agentruns.model import ActivityRequest, Trigger
+from agentruns.definitions import ActivityRequest
+from agentruns.model import Trigger
 from agentruns.steps import RunTask
 from agentruns.task_tokens import GRACE
 from tests.fakes.world import ROLE, SECRET_PREFIX, WRITER, WRITER_ADAPTER

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from agentruns import errors, model, providers
+from agentruns import definitions, errors, model, providers
 from agentruns.api.problems import STATUSES, describe
 from agentruns.api.schemas.activities import ActivityAnswer
 from tests.unit.api.driver import (
@@ -307,10 +307,10 @@ STORED_NAMES = sorted(
             model.ActivityInput,
             model.Run,
             model.Event,
-            model.Agent,
+            definitions.Agent,
             providers.Connection,
-            model.Schedule,
-            model.OperatorKey,
+            definitions.Schedule,
+            definitions.OperatorKey,
             model.Idempotency,
         )
         for field in dataclasses.fields(stored)

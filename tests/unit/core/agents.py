@@ -7,7 +7,8 @@ from typing import Any
 
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
-from agentruns.model import ActivityRequest, Problem, RetryPolicy
+from agentruns.definitions import ActivityRequest
+from agentruns.model import Problem, RetryPolicy
 from agentruns.secret import Secret
 from agentruns.steps import RunTask
 from agentruns.task_tokens import TaskCaller

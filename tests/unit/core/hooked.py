@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from agentruns.model import ActivityRequest
-from agentruns.ports import WorkflowRun
+from agentruns.definitions import ActivityRequest
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapDialect
 from tests.fakes.leap import a_workflow_run
 from tests.fakes.world import LEAP_ADAPTER, LEAP_CONNECTION, REQUEST, ROLE, TENANT, World

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict
 from agentruns.ids import execution_name
-from agentruns.model import ActivityRequest, OnStartUnknown, RetryPolicy, Trigger
+from agentruns.model import OnStartUnknown, RetryPolicy, Trigger
 from agentruns.providers import LeenaAopAdapter
 from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus, RunStatus

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from agentruns.admission import free_slots
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import StartUnknown
 from agentruns.event_types import EventType
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRequest, Admission, OnStartUnknown, Priority
+from agentruns.model import Admission, OnStartUnknown, Priority
 from agentruns.ports import ActivityFilter, Slots
 from agentruns.providers import ConnectionLimits
 from agentruns.redriving import Redrive

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import AgentNotFound, StartUnknown, UpstreamUnavailable
-from agentruns.model import ActivityRequest, EvidenceSource
+from agentruns.model import EvidenceSource
 from agentruns.refusals import AgentRefused
 from agentruns.request_errors import Unauthenticated
 from agentruns.statuses import ActivityStatus, RunStatus

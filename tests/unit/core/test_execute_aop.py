@@ -7,7 +7,7 @@ import pytest
 
 from agentruns.errors import StartUnknown, StoreContention, UpstreamUnavailable
 from agentruns.model import OnStartUnknown, RetryPolicy
-from agentruns.ports import AopAccepted
+from agentruns.provider_ports import AopAccepted
 from agentruns.refusals import (
     AopNotFound,
     AopRejected,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import StartUnknown
-from agentruns.model import ActivityRequest
 from agentruns.providers import LeapDialect
 from agentruns.request_errors import HookRefused
 from agentruns.statuses import RunStatus

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from agentruns.api.events import AcceptEvent
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict
-from agentruns.model import ActivityRequest, Schedule, Trigger
+from agentruns.model import Trigger
 from agentruns.ports import ActivityFilter
 from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import StartUnknown, UpstreamUnavailable
 from agentruns.event_types import EventType
-from agentruns.model import ActivityRequest, EvidenceSource, OnStartUnknown, RetryPolicy
-from agentruns.ports import WorkflowRun
+from agentruns.model import EvidenceSource, OnStartUnknown, RetryPolicy
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import ConnectionLimits, LeapDialect
 from agentruns.refusals import TokenRejected
 from agentruns.secret import Secret

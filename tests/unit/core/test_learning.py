@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.durations import DurationHistory, bucket_of
 from agentruns.errors import StoreConflict
 from agentruns.learning import ATTEMPTS, duration_seconds, subject_of
-from agentruns.model import ActivityRequest
-from agentruns.ports import AopObservation
+from agentruns.provider_ports import AopObservation
 from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON

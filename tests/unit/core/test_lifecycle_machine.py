@@ -24,7 +24,7 @@ from agentruns.errors import (
     UpstreamUnavailable,
 )
 from agentruns.model import OnStartUnknown, RetryPolicy
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapDialect
 from agentruns.refusals import AopRejected, ApiKeyRejected, TokenRejected, WorkflowRejected
 from agentruns.request_errors import HookRefused

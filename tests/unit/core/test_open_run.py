@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import ActivityNotFound, InvalidRequest, ScheduleNotFound
-from agentruns.model import ActivityRequest, Schedule
 from agentruns.statuses import ActivityStatus
 from tests.fakes.clock import NOON
 from tests.fakes.world import REQUEST, TENANT

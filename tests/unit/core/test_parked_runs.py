@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
+from agentruns.definitions import ActivityRequest
 from agentruns.durations import DurationHistory, StoredDurations
 from agentruns.learning import subject_of
-from agentruns.model import (
-    ActivityRequest,
-)
 from agentruns.providers import (
     LeenaAopAdapter,
 )

@@ -17,7 +17,7 @@ import pytest
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import UpstreamUnavailable
 from agentruns.polling import MAX_RETRY_AFTER_SECONDS
-from agentruns.ports import AopAccepted, AopObservation
+from agentruns.provider_ports import AopAccepted, AopObservation
 from agentruns.providers import LeenaConnection
 from agentruns.secret import Secret
 from agentruns.statuses import ActivityStatus

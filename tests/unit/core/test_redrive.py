@@ -17,12 +17,13 @@ from agentruns.errors import (
     StartUnknown,
 )
 from agentruns.event_types import EventType
-from agentruns.lifecycle import bind_start, end_run, settle
+from agentruns.lifecycle import end_run, settle
 from agentruns.model import Change, EvidenceSource, OnStartUnknown, Problem, RetryPolicy
 from agentruns.ports import ActivityFilter
 from agentruns.providers import LeenaAopAdapter
 from agentruns.redriving import PRIOR_OUTPUT_CONTEXT_KEY, FailedFilter, Redrive
 from agentruns.request_errors import IdempotencyKeyReused
+from agentruns.starts import bind_start
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import transact
 from tests.fakes.clock import NOON

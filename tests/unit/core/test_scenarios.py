@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import StartUnknown, UpstreamUnavailable
-from agentruns.model import ActivityRequest, OnStartUnknown, RetryPolicy, Schedule
+from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.polling import PollPolicy, worst_case
 from agentruns.refusals import CredentialsRejected
 from agentruns.statuses import ActivityStatus, RunStatus

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentruns.model import ActivityRequest
+from agentruns.definitions import ActivityRequest
 from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import ActivityStatus
 from agentruns.sweeping import LOOKS_PER_CONNECTION

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from agentruns import lifecycle, wiring
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import ActivityNotFound, ScheduleNotFound
 from agentruns.linking import LinkFromStream
-from agentruns.model import Activity, ActivityInput, ActivityRequest, Schedule, Trigger
+from agentruns.model import Activity, ActivityInput, Trigger
 from agentruns.providers import Adapter, LeenaAopAdapter
 from agentruns.publishing import PublishEvents
 from agentruns.statuses import ActivityStatus

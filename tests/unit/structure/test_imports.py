@@ -18,11 +18,10 @@ from tests.unit.structure.project import (
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
     *("agent_errors", "agent_ports", "agent_records", "agent_reports", "agent_stores", "budget"),
-    *("deltas", "log_positions"),
-    *("bulk_runs", "durations", "error_names", "errors", "gate", "ids", "learned_plan", "model"),
-    *("outputs", "polling", "ports", "providers", "refusals", "request_errors", "secret"),
-    *("statuses", "steps"),
-    *("watching", "event_types", "wait", "wait_errors", "wait_ports"),
+    *("bulk_runs", "definitions", "deltas", "durations", "error_names", "errors", "event_types"),
+    *("gate", "ids", "learned_plan", "log_positions", "model", "outputs", "polling", "ports"),
+    *("provider_ports", "providers", "refusals", "request_errors", "secret", "statuses", "steps"),
+    *("wait", "wait_errors", "wait_ports", "watching"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}
@@ -146,6 +145,7 @@ def test_use_cases_know_no_technology():
         "schedules",
         "sessions",
         "skills",
+        "starts",
         "subtasks",
         "sweeping",
         "tending",

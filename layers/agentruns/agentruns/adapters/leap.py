@@ -29,7 +29,7 @@ from agentruns.errors import (
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapConnection, LeapDialect
 from agentruns.refusals import (
     ApiKeyRejected,
@@ -62,7 +62,7 @@ class JsonExchange(Protocol):
 
 
 class LeapHttpApi:
-    """ports.LeapApi over HTTP. Errors as the port says, and one more.
+    """provider_ports.LeapApi over HTTP. Errors as the port says, and one more.
 
     InvalidRequest, with nothing sent, where the connection's URL is not allowed here or the inputs
     are not JSON.

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentruns.adapters.json_reply import UnreadableJson, parse_json
 from agentruns.adapters.reply_fields import encodings, one_line, text, timestamp
-from agentruns.ports import WorkflowRun
+from agentruns.provider_ports import WorkflowRun
 
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 ERROR_LENGTH = 500

@@ -44,7 +44,7 @@ from agentruns.errors import (
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
-from agentruns.ports import AopAccepted, AopObservation, MintedToken
+from agentruns.provider_ports import AopAccepted, AopObservation, MintedToken
 from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.refusals import (
     AopItemNotFound,
@@ -77,7 +77,7 @@ class JsonExchange(Protocol):
 
 
 class LeenaHttpApi:
-    """ports.LeenaApi over HTTP. Errors as the port says, and one more.
+    """provider_ports.LeenaApi over HTTP. Errors as the port says, and one more.
 
     InvalidRequest, with nothing sent, where the connection's URL is not allowed here or the
     context is not JSON.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agentruns.definitions import Agent
 from agentruns.errors import AgentNotFound
-from agentruns.model import Agent, OnStartUnknown, RetryPolicy
+from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.store.items import (
     adapter_from_json,
     adapter_to_json,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agentruns.definitions import OperatorKey
 from agentruns.errors import OperatorKeyNotFound
-from agentruns.model import OperatorKey
 from agentruns.store import keys
 from agentruns.store.table import Condition, DynamoDbTable
 from agentruns.store.values import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import ScheduleNotFound
-from agentruns.model import ActivityRequest, OnStartUnknown, Priority, Schedule
+from agentruns.model import OnStartUnknown, Priority
 from agentruns.store.items import adapter_from_json, adapter_to_json
 from agentruns.store.keys import schedules_key
 from agentruns.store.table import DynamoDbTable

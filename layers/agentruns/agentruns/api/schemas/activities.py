@@ -30,12 +30,12 @@ from agentruns.api.schemas.fields import (
 from agentruns.api.schemas.runs import RunAnswer
 from agentruns.api.schemas.waits import WaitAnswer
 from agentruns.cancelling import Cancelled
+from agentruns.definitions import ActivityRequest
 from agentruns.errors import InvalidRequest
 from agentruns.model import (
     Activity,
     ActivityInput,
     ActivityRecord,
-    ActivityRequest,
     Admission,
     OnStartUnknown,
     Priority,

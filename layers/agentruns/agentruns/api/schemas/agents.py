@@ -21,8 +21,9 @@ from agentruns.api.schemas.fields import (
     OnStartUnknownWord,
     answer_adapter,
 )
+from agentruns.definitions import Agent
 from agentruns.errors import InvalidRequest
-from agentruns.model import Agent, OnStartUnknown, RetryPolicy
+from agentruns.model import OnStartUnknown, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.secret import Secret
 from agentruns.skills import SKILLS_PER_AGENT

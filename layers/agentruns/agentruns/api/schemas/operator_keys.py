@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agentruns.api.schemas.fields import ONE_LINE_PATTERN, Answer, Body, Moment, Tenant
-from agentruns.model import OperatorKey
+from agentruns.definitions import OperatorKey
 from agentruns.operator_keys import IssuedKey
 
 

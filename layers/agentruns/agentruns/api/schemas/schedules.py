@@ -8,7 +8,7 @@ from pydantic import Field
 
 from agentruns.api.schemas.activities import ActivityBody
 from agentruns.api.schemas.fields import Answer, Body, Moment, Name, answer_adapter
-from agentruns.model import ActivityRequest, Schedule
+from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.schedules import scheduler_input
 
 
