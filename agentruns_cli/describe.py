@@ -99,8 +99,8 @@ def result_line(activity: Activity, now: datetime) -> str:
     if run is not None:
         parts.append(f"run {run.attempt} {run.status}")
         parts.append(f"polls {run.polls}")
-        if run.next_check_at is not None and run.ended_at is None:
-            parts.append(f"next check {until_text(run.next_check_at, now)}")
+        if awaited := awaited_text(activity, run, now):
+            parts.append(awaited)
     parts.append(f"age {age_text(activity, now)}")
     if run is not None:
         parts += [f"{label} {value}" for label, value in run.provider_ids]
@@ -115,6 +115,18 @@ def age_text(activity: Activity, now: datetime) -> str:
     if activity.created_at is None:
         return "-"
     return duration_text((activity.ended_at or now) - activity.created_at)
+
+
+def awaited_text(activity: Activity, run: Run, now: datetime) -> str:
+    """What is next known of a run: by a check, or by a webhook where nobody can be asked; else
+    empty."""
+    if run.ended_at is not None:
+        return ""
+    if run.next_check_at is not None:
+        return f"next check {until_text(run.next_check_at, now)}"
+    if run.status != RunStatus.RUNNING or activity.adapter.get("type") != LEAP_WORKFLOW:
+        return ""
+    return f"waits for its webhook, deadline {until_text(activity.deadline_at, now)}"
 
 
 def fault_of(activity: Activity) -> Fault | None:

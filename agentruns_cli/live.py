@@ -12,13 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from agentruns_cli.describe import age_text, fault_of, fault_text
+from agentruns_cli.describe import age_text, awaited_text, fault_of, fault_text
 from agentruns_cli.durations import ago_text, moment_text, until_text
 from agentruns_cli.follow import Sighting
 from agentruns_cli.screen import one_line, printable
 from agentruns_cli.streamed import StreamedText
 from agentruns_cli.surroundings import Clock
-from agentruns_cli.views import Run
+from agentruns_cli.views import Activity, Run
 
 _REFRESHES_PER_SECOND = 4
 _TEXT_SHOWN = 1_000
@@ -86,7 +86,7 @@ class LiveDisplay:
         grid.add_row("age", age_text(activity, now))
         run = activity.latest_run
         if run is not None:
-            self._fill_run(grid, run)
+            self._fill_run(grid, activity, run)
         if self._text:
             grid.add_row("text", Text(printable(self._text)))
         fault = fault_of(activity)
@@ -95,7 +95,7 @@ class LiveDisplay:
         if sighting.outage is not None:
             grid.add_row("connection", Text(f"{sighting.outage}; trying again", style="yellow"))
 
-    def _fill_run(self, grid: Table, run: Run) -> None:
+    def _fill_run(self, grid: Table, activity: Activity, run: Run) -> None:
         now = self._clock.now()
         grid.add_row(f"run {run.attempt}", _status(run.status))
         for label, value in run.provider_ids:
@@ -105,6 +105,8 @@ class LiveDisplay:
             grid.add_row("ended", moment_text(run.ended_at))
         elif run.next_check_at is not None:
             grid.add_row("next check", until_text(run.next_check_at, now))
+        elif awaited := awaited_text(activity, run, now):
+            grid.add_row("next", awaited)
 
 
 def _status(status: str) -> Text:

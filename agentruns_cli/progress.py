@@ -7,8 +7,7 @@ Not here: when there is a change (follow.py), and the display that redraws itsel
 from collections.abc import Iterator
 from datetime import date, datetime
 
-from agentruns_cli.describe import age_text, fault_of, fault_text
-from agentruns_cli.durations import until_text
+from agentruns_cli.describe import age_text, awaited_text, fault_of, fault_text
 from agentruns_cli.screen import one_line
 from agentruns_cli.views import Activity, Fault, Run
 
@@ -55,7 +54,6 @@ def _detail_line(label: str, value: str) -> str:
 
 
 def _state_line(activity: Activity, run: Run | None, now: datetime) -> str:
-    is_awaited = run is not None and run.next_check_at is not None and run.ended_at is None
     cells = (
         f"{now:%H:%M:%S}",
         activity.status,
@@ -63,6 +61,6 @@ def _state_line(activity: Activity, run: Run | None, now: datetime) -> str:
         f"polls {run.polls}" if run else "",
         f"age {age_text(activity, now)}",
     )
-    upcoming = f"next check {until_text(run.next_check_at, now)}" if run and is_awaited else ""
+    awaited = awaited_text(activity, run, now) if run else ""
     columns = [one_line(cell).ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)]
-    return "  ".join((*columns, upcoming)).rstrip()
+    return "  ".join((*columns, awaited)).rstrip()

@@ -69,8 +69,9 @@ class AcceptHook:
             self._take_oversized(hooked, len(body))
             return
         record = self._read(hooked)
-        told = self._believed(record, self._parse(record, body))
-        self._store(hooked, record, told)
+        told = self._parse(record, body)
+        seen = self._second_look(record, told)
+        self._store(hooked, record, seen or told, can_be_asked=seen is not None)
 
     def _take_oversized(self, hooked: HookedRun, size_bytes: int) -> None:
         """Look at the run that it is about, as the URL says; not at what it says."""
@@ -78,7 +79,7 @@ class AcceptHook:
         remote_id = record.run(hooked.run_id).remote_id
         seen = None if remote_id is None else self._seen(record, remote_id)
         if seen is not None:
-            self._store(hooked, record, seen)
+            self._store(hooked, record, seen, can_be_asked=True)
             return
         logger.warning("hook_too_large", extra={"size_bytes": size_bytes})
         too_large = RequestTooLarge(size_bytes, BODY_LIMIT_BYTES)
@@ -107,15 +108,15 @@ class AcceptHook:
             raise HookRefused from error
         return record
 
-    def _believed(self, record: ActivityRecord, told: WorkflowRun) -> WorkflowRun:
-        """The run as the provider shows it when asked, else as it was sent, if it is of the
-        activity's workflow."""
+    def _second_look(self, record: ActivityRecord, told: WorkflowRun) -> WorkflowRun | None:
+        """The run as the provider shows it. None where it cannot be asked, and what was sent is
+        believed, if it is of the activity's workflow."""
         if told.workflow_id not in {None, record.activity.adapter.work_id}:
             raise HookRefused
         seen = self._seen(record, told.workflow_run_id)
         if seen is None and told.workflow_id is None:
             raise HookRefused
-        return seen or told
+        return seen
 
     def _seen(self, record: ActivityRecord, workflow_run_id: str) -> WorkflowRun | None:
         """None where the provider cannot be asked."""
@@ -126,7 +127,9 @@ class AcceptHook:
         except WorkflowRunNotFound as error:
             raise HookRefused from error
 
-    def _store(self, hooked: HookedRun, record: ActivityRecord, told: WorkflowRun) -> None:
+    def _store(
+        self, hooked: HookedRun, record: ActivityRecord, told: WorkflowRun, *, can_be_asked: bool
+    ) -> None:
         observation = observation_of(told)
         if observation.status is None:
             count_unknown_status(record.activity, observation)
@@ -141,7 +144,9 @@ class AcceptHook:
             )
             if change is None or not change.runs[0].status.is_followed or is_duplicate:
                 return change
-            followed = planned(change.activity, change.runs[0], now, self.policy)
+            followed = replace(change.runs[0], next_check_at=None)
+            if can_be_asked:
+                followed = planned(change.activity, followed, now, self.policy)
             return replace(change, runs=(followed,))
 
         after = transact(

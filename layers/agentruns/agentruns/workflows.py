@@ -94,11 +94,15 @@ class StartLeapWorkflow:
                 webhook_url=webhook_url,
                 inputs=inputs_of(activity_input),
             )
-            record = self._start(dispatch, record, start)
+            record = self._start(dispatch, record, start, connection.dialect.can_be_asked)
         return route(record, self.clock(), self.policy)
 
     def _start(
-        self, dispatch: Dispatch, record: ActivityRecord, start: partial[WorkflowRun]
+        self,
+        dispatch: Dispatch,
+        record: ActivityRecord,
+        start: partial[WorkflowRun],
+        can_be_asked: bool,
     ) -> ActivityRecord:
         """Send the start and store what came of it."""
         try:
@@ -108,17 +112,24 @@ class StartLeapWorkflow:
         except StartUnknown as error:
             return dispatch.store_unknown(record, error)
         logger.info("run_started", extra={"remote_id": workflow_run.workflow_run_id})
-        return dispatch.store(record, partial(self._answered, workflow_run=workflow_run))
+        answered = partial(self._answered, workflow_run=workflow_run, can_be_asked=can_be_asked)
+        return dispatch.store(record, answered)
 
     def _answered(
-        self, record: ActivityRecord, run: Run, now: datetime, *, workflow_run: WorkflowRun
+        self,
+        record: ActivityRecord,
+        run: Run,
+        now: datetime,
+        *,
+        workflow_run: WorkflowRun,
+        can_be_asked: bool,
     ) -> Change | None:
         accepted = StartAccepted(
             remote_id=workflow_run.workflow_run_id, row_count=workflow_run.row_count
         )
         seen = observation_of(workflow_run)
         change = evidence.start_answered(record, run, accepted, seen, now)
-        if change is None or not change.runs[0].status.is_followed:
+        if change is None or not change.runs[0].status.is_followed or not can_be_asked:
             return change
         return replace(change, runs=(planned(change.activity, change.runs[0], now, self.policy),))
 

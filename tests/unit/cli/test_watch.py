@@ -38,6 +38,20 @@ def test_lines_come_only_when_something_changes(cli, api):
     assert outcome.stderr == ""
 
 
+def test_a_workflow_that_nobody_can_be_asked_about_waits_for_its_webhook(cli, api):
+    workflow = {"type": "leap_workflow", "connection": "flows", "workflow_id": "wkf_1"}
+    run = a_run(next_check_at=None, aop_item_id=None, workflow_run_id="rnp_1", polls=0)
+    ended_at = "2026-11-22T01:03:02Z"
+    done = an_activity("done", a_run("completed", ended_at=ended_at), adapter=workflow)
+    api.answers("GET", ACTIVITY_PATH, an_activity(run=run, adapter=workflow), done)
+
+    outcome = cli.run("watch", ACTIVITY_ID)
+
+    first, last = state_lines(outcome)
+    assert first.endswith("age 3m 00s   waits for its webhook, deadline in 57m 00s")
+    assert "webhook" not in last
+
+
 def test_an_id_is_printed_where_it_first_appears_and_not_again(cli, api):
     first, second = a_run(provider_run_id="ID_1"), a_run(provider_run_id="ID_1", polls=4)
     next_run = a_run(run_id=RUN_ID[:-1] + "2", attempt=2, aop_item_id="item-78", reference_id=None)

@@ -145,6 +145,27 @@ def test_a_lost_webhook_ends_at_the_deadline_where_nobody_can_be_asked():
     check_invariants(world, accepted.activity_id)
 
 
+@pytest.mark.parametrize("dialect", LeapDialect)
+def test_a_check_is_planned_where_the_dialect_has_one(dialect):
+    world = leap_world(dialect)
+    task = parked_workflow(world)
+    run, activity = world.run(task), world.record(task.activity_id).activity
+
+    assert dialect.can_be_asked is (run.next_check_at is not None)
+    assert dialect.can_be_asked is (run.due_at < activity.deadline_at)
+
+
+def test_a_start_bound_by_its_webhook_has_no_check_where_nobody_can_be_asked():
+    world = leap_world(LeapDialect.WORKFLOWS)
+    world.leap.on_start(StartUnknown("no answer"))
+    task = world.opened()
+    world.start_leap_workflow(task)
+
+    world.accept_hook(hook_of(world, task.run_id), a_body(status="running"))
+
+    assert (RunStatus.RUNNING, None) == (world.run(task).status, world.run(task).next_check_at)
+
+
 def test_a_failed_look_ends_nothing():
     world = leap_world(LeapDialect.RUNS)
     task = parked_workflow(world)
