@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -23,14 +24,19 @@ from agentruns.api.agent_schemas.actions import (
 )
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.routes.parameters import new_router
-
-_TAGS = ["actions"]
-_CREATED = HTTPStatus.CREATED.value
+from agentruns.api.schemas.fields import Answer
 
 
 def action_routes(services: AgentServices) -> Router:
     router = new_router()
     actions = services.actions
+
+    def action(
+        name: str, summary: str, status: HTTPStatus = HTTPStatus.CREATED
+    ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+        """The route of an action: its function takes `run_id` and the body."""
+        path = f"/runs/<run_id>/actions/{name}"
+        return router.post(path, summary=summary, tags=["actions"], status_code=status.value)
 
     def tenant_entering(run_id: str) -> str:
         """The caller's tenant, once its run is known to go on. Unauthenticated; RunNotFound."""
@@ -38,61 +44,38 @@ def action_routes(services: AgentServices) -> Router:
         services.runs.enter(caller, run_id)
         return caller.tenant
 
-    @router.post(
-        "/runs/<run_id>/actions/report-blocker", summary="Ask a person for help", tags=_TAGS
-    )
+    @action("report-blocker", "Ask a person for help", HTTPStatus.OK)
     def report_blocker(run_id: str, body: ReportBlockerBody) -> BlockedAnswer:
-        tenant = tenant_entering(run_id)
-        return BlockedAnswer.of(actions.report_blocker(tenant, run_id, body.blocker()))
+        return BlockedAnswer.of(
+            actions.report_blocker(tenant_entering(run_id), run_id, body.blocker())
+        )
 
-    @router.post(
-        "/runs/<run_id>/actions/create-subtask",
-        summary="Give a part of the work to another agent",
-        tags=_TAGS,
-        status_code=_CREATED,
-    )
+    @action("create-subtask", "Give a part of the work to another agent")
     def create_subtask(run_id: str, body: CreateSubtaskBody) -> SubtaskAnswer:
-        tenant = tenant_entering(run_id)
-        return SubtaskAnswer.of(actions.create_subtask(tenant, run_id, body.subtask()))
+        return SubtaskAnswer.of(
+            actions.create_subtask(tenant_entering(run_id), run_id, body.subtask())
+        )
 
-    @router.post(
-        "/runs/<run_id>/actions/request-review",
-        summary="Have the work in progress looked at",
-        tags=_TAGS,
-        status_code=_CREATED,
-    )
+    @action("request-review", "Have the work in progress looked at")
     def request_review(run_id: str, body: RequestReviewBody) -> ReviewAnswer:
-        tenant = tenant_entering(run_id)
-        return ReviewAnswer.of(actions.request_review(tenant, run_id, body.wanted()))
+        return ReviewAnswer.of(
+            actions.request_review(tenant_entering(run_id), run_id, body.wanted())
+        )
 
-    @router.post(
-        "/runs/<run_id>/actions/create-approval",
-        summary="Have it allowed before it is done",
-        tags=_TAGS,
-        status_code=_CREATED,
-    )
+    @action("create-approval", "Have it allowed before it is done")
     def create_approval(run_id: str, body: CreateApprovalBody) -> ApprovalAnswer:
-        tenant = tenant_entering(run_id)
-        return ApprovalAnswer.of(actions.create_approval(tenant, run_id, body.wanted()))
+        return ApprovalAnswer.of(
+            actions.create_approval(tenant_entering(run_id), run_id, body.wanted())
+        )
 
-    @router.post(
-        "/runs/<run_id>/actions/reassign",
-        summary="Give the activity to another agent or to a person",
-        tags=_TAGS,
-        status_code=_CREATED,
-    )
+    @action("reassign", "Give the activity to another agent or to a person")
     def reassign(run_id: str, body: ReassignBody) -> ReassignedAnswer:
-        tenant = tenant_entering(run_id)
-        return ReassignedAnswer.of(actions.reassign(tenant, run_id, body.wanted()))
+        return ReassignedAnswer.of(actions.reassign(tenant_entering(run_id), run_id, body.wanted()))
 
-    @router.post(
-        "/runs/<run_id>/actions/add-comment",
-        summary="Write into the activity's thread",
-        tags=_TAGS,
-        status_code=_CREATED,
-    )
+    @action("add-comment", "Write into the activity's thread")
     def add_comment(run_id: str, body: AddCommentBody) -> CommentAnswer:
-        tenant = tenant_entering(run_id)
-        return CommentAnswer.of(actions.add_comment.by_run(tenant, run_id, body.comment()))
+        return CommentAnswer.of(
+            actions.add_comment.by_run(tenant_entering(run_id), run_id, body.comment())
+        )
 
     return router
