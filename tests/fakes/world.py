@@ -13,7 +13,7 @@ from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
 from agentruns.admitting import AdmitActivities
 from agentruns.agent_credentials import StoredAgentCredentials
-from agentruns.agent_results import AgentRuns, DeliverResult
+from agentruns.agent_results import AgentRuns, DeliverResult, ReadContext, RenewToken
 from agentruns.agent_streams import ReceiveDelta, ReportToolCall
 from agentruns.agent_tasks import BriefAgent, DispatchAgent
 from agentruns.aop import ExecuteAop, LookAtAop, MintToken
@@ -241,8 +241,8 @@ class World:
         )
         self.brief_agent = BriefAgent(
             agents=wrap("agents", self.agents),
-            skills_of_agent=SkillsOfAgent(skills=self.skills),
-            sessions=self.sessions,
+            skills_of_agent=SkillsOfAgent(skills=wrap("skills", self.skills)),
+            sessions=wrap("sessions", self.sessions),
             **clocked,
         )
         self.dispatch_agent = DispatchAgent(
@@ -256,6 +256,10 @@ class World:
             **planned,
         )
         self.agent_runs = AgentRuns(**clocked)
+        self.read_context = ReadContext(
+            runs=self.agent_runs, brief_agent=self.brief_agent, outputs=lambda: outputs
+        )
+        self.renew_token = RenewToken(runs=self.agent_runs, task_tokens=self.task_tokens)
         self.deliver_result = DeliverResult(runs=self.agent_runs, clock=self.clock, **waking)
         self.receive_delta = ReceiveDelta(
             runs=self.agent_runs, deltas=wrap("deltas", self.deltas), clock=self.clock

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -31,58 +30,11 @@ from tests.fakes.upstream import TimedLeapApi, TimedLeenaApi, Timeline
 from tests.fakes.world import CONNECTION, LEAP_ADAPTER, LEAP_CONNECTION, REQUEST, TENANT, World
 from tests.unit.core.hooked import BULK_REQUEST, a_body
 from tests.unit.core.invariants import check_invariants
+from tests.unit.core.killing import LATEST_SECONDS, KillSwitch
 
 pytestmark = pytest.mark.slow
 
 TIMEOUT_SECONDS = 7200
-LATEST_SECONDS = 900
-"""How much later than without the kill an activity may end."""
-
-
-@dataclass
-class KillSwitch:
-    """Kills before or after the n-th call (from 0) since it was armed."""
-
-    kill_at: int | None = None
-    after: bool = False
-    calls: list[str] = field(default_factory=list)
-    armed: bool = False
-    before: dict[str, Callable[[], object]] = field(default_factory=dict)
-    """What happens in the middle of things: before the next call of that name, once."""
-
-    def wrap(self, name: str, port: Any) -> Any:
-        return _Watched(self, name, port)
-
-    def pass_(self, call: Callable[[], Any], name: str) -> Any:
-        if not self.armed:
-            return call()
-        self.before.pop(name, _nothing)()
-        number = len(self.calls)
-        self.calls.append(name)
-        if number == self.kill_at and not self.after:
-            raise Killed(name)
-        result = call()
-        if number == self.kill_at:
-            raise Killed(name)
-        return result
-
-
-def _nothing() -> None:
-    """In place of what happens before a call."""
-
-
-class _Watched:
-    def __init__(self, switch: KillSwitch, name: str, port: Any) -> None:
-        self._switch, self._name, self._port = switch, name, port
-
-    def __getattr__(self, method: str) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self._switch.pass_(
-                lambda: getattr(self._port, method)(*args, **kwargs), f"{self._name}.{method}"
-            )
-
-        return call
-
 
 EARLY = "before the start's answer"
 WHILE_PARKING = "before the callback token is stored"
@@ -339,7 +291,8 @@ def test_whatever_dies_no_slot_is_lost_or_given_twice(kill_execution):
     untouched = KillSwitch()
     with contextlib.redirect_stdout(io.StringIO()):
         play_in_turn(untouched, kill_execution=kill_execution)
-    assert {"activities.read_slots", "executions.wake"} <= set(untouched.calls)
+    called = {call.name for call in untouched.calls}
+    assert {"activities.read_slots", "executions.wake"} <= called
     for number, call in enumerate(untouched.calls):
         for after in (False, True):
             where = f"killed {'after' if after else 'before'} call {number}, {call}"

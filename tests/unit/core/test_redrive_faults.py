@@ -16,7 +16,7 @@ from tests.fakes.driver import Driver, Killed
 from tests.fakes.upstream import TimedLeenaApi
 from tests.fakes.world import TENANT, World
 from tests.unit.core.invariants import check_invariants
-from tests.unit.core.test_kill_points import KillSwitch
+from tests.unit.core.killing import KillSwitch
 
 REASON = Redrive(reason="the AOP is repaired")
 FAILS = ((0.0, "in_progress"), (60.0, "failed"))
