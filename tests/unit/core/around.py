@@ -42,8 +42,8 @@ EARLY = "before the dispatch's answer"
 WHILE_PARKING = "before the callback token is stored"
 
 
-class NeverReached(StartUnknown):
-    """The connection broke after the dispatch went out, and before the agent had it."""
+NEVER_REACHED = StartUnknown("the connection broke before the agent had the dispatch")
+"""An answer: the dispatch went out, and its agent has nothing."""
 
 
 # What an agent does with a dispatch: calls, each at so many seconds after it or at a moment.
@@ -255,7 +255,7 @@ class Around:
     def _arrive(self, sent: SentDispatch) -> None:
         number = len(self.world.agent.sent) - 1
         answer = self.answers[number] if number < len(self.answers) else None
-        if isinstance(answer, NeverReached) or not isinstance(answer, StartUnknown | None):
+        if answer is NEVER_REACHED or not isinstance(answer, StartUnknown | None):
             return
         self.taken.append(sent.dispatch_id)
         role = str(sent.document["agentRole"])

@@ -42,11 +42,11 @@ from tests.unit.core.around import (
     EARLY,
     EDITOR,
     LONG,
+    NEVER_REACHED,
     WHILE_PARKING,
     Around,
     Calls,
     InTurn,
-    NeverReached,
     Reply,
     approval,
     blocker,
@@ -143,11 +143,11 @@ SCENARIOS = {
         work=(((300, done()),),), answers=(StartUnknown("reset"),)
     ),
     "never had it, and nobody knows": Scenario(
-        work=(WORKS,), answers=(NeverReached("reset"),), expected=(FAILED,)
+        work=(WORKS,), answers=(NEVER_REACHED,), expected=(FAILED,)
     ),
     "never had it, and is given another run": Scenario(
         work=(WORKS,),
-        answers=(NeverReached("reset"),),
+        answers=(NEVER_REACHED,),
         agent={"on_start_unknown": OnStartUnknown.RETRY, "retry": ASK_AGAIN},
     ),
     "refuses it": Scenario(
