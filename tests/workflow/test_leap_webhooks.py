@@ -1,6 +1,7 @@
 """How the end of a workflow comes to its hook, through API Gateway, and what is made of it."""
 
 import json
+import secrets
 import time
 from datetime import UTC, datetime
 
@@ -214,6 +215,23 @@ def test_a_lost_webhook_is_made_up_for_by_the_sweeper(deployment: Deployment, le
     assert [(EvidenceSource.POLL, True)] == [(seen.source, seen.decided) for seen in run.evidence]
     execution = deployment.execution(deployment.execution_arn(activity_id))
     assert ("SUCCEEDED", 1) == (execution.status, execution.states.count("StartLeapWorkflow"))
+
+
+def test_a_webhook_comes_after_the_hooks_secret_was_changed(
+    deployment: Deployment, leap: LeapEmulator
+):
+    scenario = LeapScenario(phases=GOES_ON)
+    activity_id = start(deployment, leap, "secret-changed", "workflows", scenario)
+    record = deployment.wait_for(activity_id, is_parked)
+    deployment.aws("secretsmanager").put_secret_value(
+        SecretId=f"agentruns/{deployment.info.stack_name}/hook-key",
+        SecretString=json.dumps({"key": secrets.token_urlsafe(48)}),
+    )
+
+    leap.set_run_status(str(record.current_run.remote_id), "completed", output=OUTPUT)
+
+    assert [200] == [each.response_status for each in webhooks_of(leap, record, 1)]
+    assert ActivityStatus.DONE is deployment.wait_for_end(activity_id).activity.status
 
 
 def test_a_webhook_after_the_deadline_is_kept_and_changes_nothing(

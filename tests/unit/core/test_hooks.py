@@ -16,7 +16,7 @@ from agentruns.request_errors import HookRefused
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.steps import NextStep
 from tests.fakes.leap import a_workflow_run
-from tests.fakes.world import TENANT, World
+from tests.fakes.world import HOOK_SECRET_ARN, TENANT, World
 from tests.unit.core.hooked import (
     a_body,
     camel,
@@ -45,6 +45,39 @@ def test_the_hook_of_a_run_is_unguessable_and_its_own():
 
     assert 99 == len(macs)
     assert {43} == {len(mac) for mac in macs}, "256 bits"
+
+
+def change_the_secret(world: World, key: str) -> None:
+    world.secrets.put(HOOK_SECRET_ARN, {"key": key}, "")
+
+
+def test_a_hook_is_good_after_one_change_of_the_secret_and_not_after_two(world):
+    task = parked_workflow(world)
+    hook = hook_of(world, task.run_id)
+    running, completed = a_body(world.leap.ends("rnp_1", "running")), ended(world)
+    change_the_secret(world, "b" * 48)
+    hook_after = hook_of(world, task.run_id)
+    assert hook_after != hook
+
+    world.accept_hook(hook, running)
+    change_the_secret(world, "c" * 48)
+    with pytest.raises(HookRefused):
+        world.accept_hook(hook, completed)
+
+    world.accept_hook(hook_after, completed)
+    assert RunStatus.COMPLETED is world.run(task).status
+
+
+@pytest.mark.parametrize("before", ["no JSON", "[]", "{}", '{"key": "short"}', '{"key": 1}'])
+def test_a_secret_before_it_that_was_none_is_passed_over(world, before):
+    task = parked_workflow(world)
+    world.secrets.previous[HOOK_SECRET_ARN] = before
+
+    with pytest.raises(HookRefused):
+        world.accept_hook(hook_of(world, task.run_id)[:-4] + "AAAA", ended(world))
+    world.accept_hook(hook_of(world, task.run_id), ended(world))
+
+    assert RunStatus.COMPLETED is world.run(task).status
 
 
 @pytest.mark.parametrize("shape", [snake, camel])
