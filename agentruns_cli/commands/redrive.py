@@ -1,11 +1,11 @@
 """`redrive`: failed activities done again, one by its id or many by filter."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from agentruns_cli.asking import is_agreed_to, require_a_person
 from agentruns_cli.describe import redrive_table
 from agentruns_cli.errors import ApiUnavailable, Interrupted, UsageFault
 from agentruns_cli.exit_codes import ExitCode
@@ -24,7 +24,7 @@ from agentruns_cli.options import (
     WaitTimeout,
 )
 from agentruns_cli.screen import printable
-from agentruns_cli.session import OpenSession, Session, over_the_api, surroundings_of
+from agentruns_cli.session import OpenSession, Session, over_the_api
 from agentruns_cli.starting import print_started, start_once
 from agentruns_cli.views import Considered, JsonObject, parse_considered
 from agentruns_cli.watching import WatchStyle, watch_to_end
@@ -136,7 +136,8 @@ def redrive_activities(
     wait_timeout_seconds = parse_duration_option("--wait-timeout", wait_timeout)
     told = parse_context(context_entries) if context_entries else None
     if identifier is None and not (dry_run or yes):
-        _require_a_person(context)
+        next_step = "Add --dry-run to look, or --yes to redrive without being asked."
+        require_a_person(context, next_step)
     session = open_session()
     if identifier is None:
         body = _body(filter=wanted, reason=reason, limit=limit or USUAL_LIMIT, cursor=cursor)
@@ -178,15 +179,6 @@ def _require_one_way(
         )
 
 
-def _require_a_person(context: typer.Context) -> None:
-    if not surroundings_of(context).terminal.reads_from_a_person():
-        raise UsageFault(
-            "Nobody to ask",
-            "standard input is not a terminal",
-            next_step="Add --dry-run to look, or --yes to redrive without being asked.",
-        )
-
-
 def _body(**fields: Any) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -211,19 +203,10 @@ def _redrive_many(session: Session, body: JsonObject, *, is_preview: bool, is_ag
         _print_considered(session, preview)
         return
     typer.echo(printable(redrive_table(parse_considered(preview))), err=True)
-    if not _is_agreed_to(f"Redrive {count} of these?"):
+    if not is_agreed_to(f"Redrive {count} of these?"):
         session.screen.chatter("Nothing was redriven.")
         raise typer.Exit(ExitCode.STOPPED)
     _print_considered(session, _redrive_what_matches(session, body))
-
-
-def _is_agreed_to(question: str) -> bool:
-    """Asked on standard error, so that standard output has nothing but what was redriven."""
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise typer.Abort
-    return answer.strip().lower() in ("y", "yes")
 
 
 def _redrive_what_matches(session: Session, body: JsonObject) -> JsonObject:

@@ -108,25 +108,31 @@ class CheckAgentHealth:
 
     def _last_success(self, agent: Agent) -> ConnectionCheck:
         """A fact, no failure."""
-        found = self._last_done(agent)
-        if found is None:
-            detail = "none among the agent's recent activities"
-        else:
+        found, has_older = self._last_done(agent)
+        if found is not None:
             at = found.ended_at or found.updated_at
             detail = f"{at:%Y-%m-%d %H:%M:%S} UTC, {found.activity_id}"
+        elif has_older:
+            detail = (
+                "unknown: none among the newest activities of all agents, and older ones are not "
+                "looked at"
+            )
+        else:
+            detail = "none: no activity of this agent has ended well"
         return ConnectionCheck(name="last_success", ok=True, detail=detail)
 
-    def _last_done(self, agent: Agent) -> Activity | None:
+    def _last_done(self, agent: Agent) -> tuple[Activity | None, bool]:
+        """And whether there are older activities, which were not looked at."""
         wanted = ActivityFilter(status=ActivityStatus.DONE, agent_role=agent.role)
         cursor: str | None = None
         for _ in range(PAGES_LOOKED_AT):
             page = self.activities.list_activities(agent.tenant, wanted, _PAGE, cursor)
             if page.items:
-                return page.items[0]
+                return page.items[0], False
             cursor = page.next_cursor
             if cursor is None:
-                break
-        return None
+                return None, False
+        return None, True
 
 
 def _enabled(agent: Agent) -> ConnectionCheck:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from agentruns.definitions import ActivityRequest
 from agentruns.errors import ActivityEnded, AgentDisabled, InvalidRequest
 from agentruns.model import Run, Trigger
 from agentruns.ports import ActivityStore, AgentStore, Clock
+from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter
 from agentruns.statuses import RunStatus
 
 PROMPT = "This is a probe. Answer with one short sentence, without using any tool."
@@ -31,16 +31,20 @@ LOOK_SECONDS = 0.5
 DEADLINE_SECONDS = 60
 """Ends the activity where whoever waited for it has died."""
 OUTPUT_LENGTH = 2000
+NOTHING_RAN = "nothing was started"
+_NOT_TAKEN_BACK = "what it does is not taken back"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """`error` where it is not ok; `activity_id` where the probe was begun."""
+    """`error` where it is not ok; `activity_id` where the probe was begun; `detail`: what really
+    ran for it, and where it may go on."""
 
     is_ok: bool
     duration_ms: int
+    detail: str
     activity_id: str | None = None
     output: str | None = None
     error: str | None = None
@@ -73,11 +77,12 @@ class ProbeAgent:
                 tenant, request, trigger=Trigger.PROBE, idempotency_key=None
             )
         except (AgentDisabled, InvalidRequest) as error:
-            return ProbeResult(is_ok=False, duration_ms=0, error=str(error))
+            return ProbeResult(is_ok=False, duration_ms=0, detail=NOTHING_RAN, error=str(error))
         run = self._ended_run(tenant, accepted.activity_id, began)
-        result = self._result(accepted.activity_id, run, began)
+        result = self._result(accepted.activity_id, run, began, _what_ran(agent.adapter, run))
         if not result.is_ok:
-            self._cancel(tenant, accepted.activity_id)
+            goes_on = self._cancel(tenant, accepted.activity_id)
+            result = replace(result, detail="; ".join(filter(None, (result.detail, goes_on))))
         about = {"tenant": tenant, "agent_role": agent.role, "duration_ms": result.duration_ms}
         logger.info("agent_probed", extra=about | {"is_ok": result.is_ok})
         return result
@@ -91,21 +96,35 @@ class ProbeAgent:
                 return run
             self.sleep(LOOK_SECONDS)
 
-    def _result(self, activity_id: str, run: Run, began: datetime) -> ProbeResult:
+    def _result(self, activity_id: str, run: Run, began: datetime, detail: str) -> ProbeResult:
         duration_ms = round((self.clock() - began).total_seconds() * 1000)
         is_ok = run.status is RunStatus.COMPLETED
         return ProbeResult(
             is_ok=is_ok,
             duration_ms=duration_ms,
+            detail=detail,
             activity_id=activity_id,
             output=_shown(run.output),
             error=None if is_ok else _why(run),
         )
 
-    def _cancel(self, tenant: str, activity_id: str) -> None:
-        """So that no further run is opened for it."""
-        with suppress(ActivityEnded):  # by itself, meanwhile
-            self.cancel_activity(tenant, activity_id, "the probe is over")
+    def _cancel(self, tenant: str, activity_id: str) -> str | None:
+        """So that no further run is opened for it. What goes on at the provider all the same."""
+        try:
+            cancelled = self.cancel_activity(tenant, activity_id, "the probe is over")
+        except ActivityEnded:  # by itself, meanwhile
+            return None
+        return None if cancelled.provider_stopped else cancelled.detail
+
+
+def _what_ran(adapter: Adapter, run: Run) -> str:
+    if run.dispatch_id is None:
+        return NOTHING_RAN
+    if isinstance(adapter, LeenaAopAdapter):
+        return f"AOP {adapter.aop_id} was really started at Leena AI; {_NOT_TAKEN_BACK}"
+    if isinstance(adapter, LeapWorkflowAdapter):
+        return f"workflow {adapter.workflow_id} was really started at Leap; {_NOT_TAKEN_BACK}"
+    return "the agent was given real work, with the wake reason probe"
 
 
 def _why(run: Run) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable
-from agentruns.model import RetryPolicy
+from agentruns.model import Activity, Page, RetryPolicy
 from agentruns.refusals import AgentRefused, CredentialsRejected
 from agentruns.statuses import ActivityStatus
 from tests.fakes.driver import Driver
@@ -66,7 +66,7 @@ def test_an_agent_of_one_s_own_is_checked_with_nothing_sent(api: AgentApi):
             {
                 "name": "last_success",
                 "ok": True,
-                "detail": "none among the agent's recent activities",
+                "detail": "none: no activity of this agent has ended well",
             },
         ],
         "checkedAt": "2026-01-02T12:00:00Z",
@@ -130,6 +130,30 @@ def test_the_last_success_is_told(api: AgentApi):
     assert last["detail"].startswith("2026-01-02 12:0")
 
 
+def last_success(api: AgentApi) -> Any:
+    (last,) = [each for each in health(api)["checks"] if each["name"] == "last_success"]
+    return last
+
+
+def test_that_there_was_none_is_told(api: AgentApi):
+    assert last_success(api) == {
+        "name": "last_success",
+        "ok": True,
+        "detail": "none: no activity of this agent has ended well",
+    }
+
+
+def test_that_nobody_looked_further_back_is_not_told_as_never(
+    api: AgentApi, monkeypatch: pytest.MonkeyPatch
+):
+    """So many other activities are newer that its own were not reached."""
+    endless: Page[Activity] = Page(items=(), next_cursor="more")
+    monkeypatch.setattr(api.world.store, "list_activities", lambda *_: endless)
+    assert last_success(api)["detail"] == (
+        "unknown: none among the newest activities of all agents, and older ones are not looked at"
+    )
+
+
 # Probes.
 
 
@@ -162,7 +186,12 @@ def activity_of(world: World) -> Any:
 def test_a_probe_goes_to_the_agent_and_back(api: AgentApi, writer: Writer):
     answer = probe(api, writer, DRAFT)
 
-    assert answer == {"ok": True, "probeOutput": "the draft", "durationMs": 500}
+    assert answer == {
+        "ok": True,
+        "probeOutput": "the draft",
+        "durationMs": 500,
+        "detail": "the agent was given real work, with the wake reason probe",
+    }
     (sent,) = api.world.agent.sent
     assert sent.document["wakeReason"] == "probe"
     assert "probe" in sent.document["prompt"]
@@ -221,7 +250,32 @@ def test_a_disabled_agent_gets_no_probe(api: AgentApi, writer: Writer):
 
     assert (answer["ok"], answer["durationMs"]) == (False, 0)
     assert "disabled" in answer["error"]
+    assert answer["detail"] == "nothing was started"
     assert api.world.agent.sent == []
+
+
+def test_a_probe_of_an_aop_says_that_it_really_ran_and_goes_on(api: AgentApi):
+    driver = Driver(api.world)
+    api.meanwhile = lambda: driver.run(seconds=0)
+
+    answer = api.call("POST", f"/agent/v1/health/{ROLE}/test", key=api.issued_key(ROLE)).json
+
+    assert not answer["ok"]
+    assert answer["detail"].startswith(
+        "AOP reset-vpn was really started at Leena AI; what it does is not taken back; "
+        "cancel_unsupported: Leena AI has no call to stop an AOP; item item-1 goes on there"
+    )
+
+
+def test_a_probe_of_a_workflow_says_that_it_really_ran(api: AgentApi):
+    api.world.put_agent(role=ROLE, adapter=LEAP_ADAPTER)
+    driver = Driver(api.world)
+    api.meanwhile = lambda: driver.run(seconds=0)
+
+    answer = api.call("POST", f"/agent/v1/health/{ROLE}/test", key=api.issued_key(ROLE)).json
+
+    assert answer["detail"].startswith("workflow wkf_1 was really started at Leap")
+    assert "cancel_unsupported" in answer["detail"]
 
 
 # Who may.
@@ -264,5 +318,6 @@ def test_an_operator_gives_a_probe(operator: Api):
     assert answer.status == 200
     assert answer.json["ok"] is False
     assert answer.json["error"] == "no end after 20 s: the run is pending"
+    assert answer.json["detail"] == "nothing was started"
     shown = operator.call("GET", f"/v1/activities/{answer.json['activity_id']}").json
     assert (shown["status"], shown["trigger"]) == ("cancelled", "probe")

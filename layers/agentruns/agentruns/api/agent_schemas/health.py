@@ -49,6 +49,13 @@ class ProbeAnswer(SparseAnswer):
     probeOutput: str | None = None  # noqa: N815
     durationMs: int  # noqa: N815
     error: str | None = None
+    detail: Annotated[
+        str,
+        Field(
+            description="What really ran for it, and where it may go on (addition).",
+            examples=["the agent was given real work, with the wake reason probe"],
+        ),
+    ]
 
     @classmethod
     def of(cls, result: ProbeResult) -> ProbeAnswer:
@@ -57,4 +64,5 @@ class ProbeAnswer(SparseAnswer):
             probeOutput=result.output,
             durationMs=result.duration_ms,
             error=result.error,
+            detail=result.detail,
         )

@@ -23,7 +23,7 @@ def agent_health_routes(services: ApiServices) -> Router:
         role = require_name(agent_role, AgentNotFound)
         return AgentHealthAnswer.of(services.check_agent_health(tenant, role))
 
-    @router.post("/agents/<agent_role>/probe", summary="Give an agent a probe", tags=_TAGS)
+    @router.post("/agents/<agent_role>/probe", summary="Give an agent real work", tags=_TAGS)
     def probe_agent(agent_role: str) -> ProbeAnswer:
         tenant = tenant_of(router, Scope.OPERATE)
         role = require_name(agent_role, AgentNotFound)

@@ -40,6 +40,13 @@ class ProbeAnswer(Answer):
     activity_id: Annotated[str | None, Field(description="Null where nothing was started.")]
     output: str | None
     duration_ms: int
+    detail: Annotated[
+        str,
+        Field(
+            description="What really ran for it, and where it may go on.",
+            examples=["the agent was given real work, with the wake reason probe"],
+        ),
+    ]
     error: str | None
 
     @classmethod
@@ -49,5 +56,6 @@ class ProbeAnswer(Answer):
             activity_id=result.activity_id,
             output=result.output,
             duration_ms=result.duration_ms,
+            detail=result.detail,
             error=result.error,
         )
