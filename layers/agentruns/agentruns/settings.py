@@ -27,6 +27,7 @@ class Settings:
     agent_api_url: str = ""
     event_tenant: str = ""
     allow_private_networks: str = ""
+    allowed_ports: str = ""
     poll_floor_seconds: str = ""
     poll_cap_seconds: str = ""
     paused_poll_floor_seconds: str = ""
@@ -54,6 +55,11 @@ class Settings:
     @property
     def allows_private_networks(self) -> bool:
         return self.allow_private_networks == "true"
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Of public hosts that are called: `443`, or several with commas between."""
+        return frozenset(int(port) for port in self.allowed_ports.split(","))
 
 
 POLL_SETTINGS = (

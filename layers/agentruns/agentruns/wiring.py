@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from agentruns.sweeping import Sweep
     from agentruns.workflows import StartLeapWorkflow
 
-PROVIDER_SETTINGS = ("table_name", "secret_prefix", "allow_private_networks", *POLL_SETTINGS)
+CALL_SETTINGS = ("allow_private_networks", "allowed_ports")
+PROVIDER_SETTINGS = ("table_name", "secret_prefix", *CALL_SETTINGS, *POLL_SETTINGS)
 """What a function that calls a provider or an agent needs."""
 
 
@@ -241,9 +242,7 @@ def operator_api() -> LambdaApp:
             secret_prefix=settings.secret_prefix,
             endpoints_for=endpoints_for,
             leap_url=LEAP_URL,
-            validate_base_url=functools.partial(
-                validate_base_url, allow_private_networks=settings.allows_private_networks
-            ),
+            validate_base_url=parts.as_deployed(validate_base_url),
             validate_agent_url=parts.validate_agent_url(),
             count_looks=parts.count_looks(),
             clock=parts.now,

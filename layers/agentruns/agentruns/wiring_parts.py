@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
     from agentruns import ports, provider_ports
+    from agentruns.adapters.base_urls import Ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
     from agentruns.agent_credentials import StoredAgentCredentials
@@ -62,6 +64,13 @@ def accept_activity() -> AcceptActivity:
         validate_csv_url=functools.partial(validate_file_url, allow_private_networks=allow),
         clock=now,
     )
+
+
+def as_deployed(validate: Callable[[str, bool, Ports], str]) -> Callable[[str], str]:
+    """Whether a URL may be called, by the deployment's parameters."""
+    settings = Settings.load("allow_private_networks", "allowed_ports")
+    allow, ports = settings.allows_private_networks, settings.ports
+    return lambda url: validate(url, allow, ports)
 
 
 @functools.cache
@@ -158,8 +167,13 @@ def agent_caller(deadline_seconds: float = CALL_DEADLINE_SECONDS) -> AgentCaller
 def http(deadline_seconds: float) -> JsonHttp:
     from agentruns.adapters.http import JsonHttp
 
-    allow = Settings.load("allow_private_networks").allows_private_networks
-    return JsonHttp(allow_private_networks=allow, clock=now, deadline_seconds=deadline_seconds)
+    settings = Settings.load("allow_private_networks", "allowed_ports")
+    return JsonHttp(
+        allow_private_networks=settings.allows_private_networks,
+        ports=settings.ports,
+        clock=now,
+        deadline_seconds=deadline_seconds,
+    )
 
 
 @functools.cache
@@ -234,8 +248,7 @@ def agent_credentials() -> StoredAgentCredentials:
 def validate_agent_url() -> ValidateAgentUrl:
     from agentruns.adapters.base_urls import validate_url
 
-    allow = Settings.load("allow_private_networks").allows_private_networks
-    return functools.partial(validate_url, allow_private_networks=allow)
+    return as_deployed(validate_url)
 
 
 @functools.cache

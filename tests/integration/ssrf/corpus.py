@@ -152,3 +152,13 @@ RESOLVED = {
     "https://last-of-many.example:{port}/": [*["8.8.8.8"] * 30, "10.0.0.1"],
 }
 """Well written; what the resolver answers for the host. One private address is enough."""
+
+PORTS = (
+    *("https://agent.example:1/", "https://agent.example:22/", "https://agent.example:25/"),
+    *("https://agent.example:80/", "https://agent.example:2375/", "https://agent.example:3306/"),
+    *("https://agent.example:5432/", "https://agent.example:6379/", "https://agent.example:8443/"),
+    *("https://agent.example:9200/", "https://agent.example:11211/", "https://agent.example:444/"),
+    *("https://agent.example:65535/", "https://8.8.8.8:22/", "https://[2606:4700::1111]:6443/"),
+    *("https://agent.example:00022/", "https://agent.example.:8080/?next=https://a.example:443/"),
+)
+"""Well written and public; what listens there is seldom meant for us."""

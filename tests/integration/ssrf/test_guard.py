@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentruns.adapters.base_urls import validate_url
+from agentruns.adapters.base_urls import USUAL_PORTS, validate_url
 from agentruns.adapters.http import Answer, JsonHttp, NoAnswer
 from tests.integration.leena.wire import WireServer, reply
-from tests.integration.ssrf.corpus import RESOLVED, WRITTEN
+from tests.integration.ssrf.corpus import PORTS, RESOLVED, WRITTEN
 
 PUBLIC = "8.8.8.8"
 REFUSED = r"^(must |is not a URL|names a host that is none)"
@@ -64,9 +64,14 @@ def dialled(monkeypatch) -> list[str]:
     return attempts
 
 
-def client(*, private: bool = False) -> JsonHttp:
+EVERY_PORT = frozenset(range(65_536))
+"""So that nothing here is refused for its port alone."""
+
+
+def client(*, private: bool = False, ports: frozenset[int] = EVERY_PORT) -> JsonHttp:
     return JsonHttp(
         allow_private_networks=private,
+        ports=ports,
         clock=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
         deadline_seconds=5.0,
         read_seconds=2.0,
@@ -84,7 +89,7 @@ def use(monkeypatch, *answers: Sequence[str]) -> Resolver:
 
 
 def test_the_corpus_is_large_enough():
-    assert len({*WRITTEN, *RESOLVED}) == len(WRITTEN) + len(RESOLVED)
+    assert len({*WRITTEN, *RESOLVED, *PORTS}) == len(WRITTEN) + len(RESOLVED) + len(PORTS)
     assert len(WRITTEN) + len(RESOLVED) >= 60
 
 
@@ -94,7 +99,7 @@ def test_row_23_a_url_is_refused_as_it_is_written(canary, dialled, monkeypatch, 
     url = template.format(port=canary.port)
 
     with pytest.raises(ValueError, match=REFUSED):
-        validate_url(url, allow_private_networks=False)
+        validate_url(url, allow_private_networks=False, ports=EVERY_PORT)
     with pytest.raises(ValueError, match=REFUSED):
         client().get(url, {})
     with pytest.raises(ValueError, match=REFUSED):
@@ -103,6 +108,36 @@ def test_row_23_a_url_is_refused_as_it_is_written(canary, dialled, monkeypatch, 
         client().reach(url)
 
     assert (dialled, canary.connections, resolver.questions) == ([], 0, [])
+
+
+@pytest.mark.parametrize("url", PORTS)
+def test_row_23_a_port_that_is_not_allowed_is_not_connected_to(dialled, monkeypatch, url):
+    resolver = use(monkeypatch, [PUBLIC])
+    usual = client(ports=USUAL_PORTS)
+
+    with pytest.raises(ValueError, match=r"^must not have the port"):
+        validate_url(url, allow_private_networks=False)
+    for call in (
+        lambda: usual.get(url, {}),
+        lambda: usual.post(url, {}, {}),
+        lambda: usual.reach(url),
+    ):
+        with pytest.raises(ValueError, match=r"^must not have the port"):
+            call()
+
+    assert (dialled, resolver.questions) == ([], [])
+
+
+def test_row_23_a_deployment_allows_the_ports_that_it_needs(dialled, monkeypatch):
+    use(monkeypatch, [PUBLIC])
+    two = client(ports=frozenset({443, 8443}))
+
+    for url in ("https://agent.example/", "https://agent.example:443/", "https://a.example:8443/"):
+        two.get(url, {})
+    with pytest.raises(ValueError, match=r"must not have the port 80; allowed: 443, 8443 "):
+        two.get("https://agent.example:80/", {})
+
+    assert dialled == [PUBLIC] * 3
 
 
 @pytest.mark.parametrize(("template", "addresses"), RESOLVED.items())

@@ -8,7 +8,7 @@ from agentruns.adapters.base_urls import validate_base_url, validate_file_url, v
     [
         ("https://aic.leena.ai", "https://aic.leena.ai"),
         ("https://aic.leena.ai/", "https://aic.leena.ai"),
-        ("https://proxy.example:8443/leena//", "https://proxy.example:8443/leena"),
+        ("https://proxy.example:443/leena//", "https://proxy.example:443/leena"),
         ("https://8.8.8.8", "https://8.8.8.8"),
         ("https://[2606:4700::1111]:443", "https://[2606:4700::1111]:443"),
     ],
@@ -138,7 +138,7 @@ def test_http_on_loopback_needs_the_parameter():
     [
         "https://agent.example/run?tenant=a&key=b",
         "https://agent.example/run/",
-        "https://agent.example:8443?x",
+        "https://agent.example:443?x",
         "https://8.8.8.8/",
     ],
 )

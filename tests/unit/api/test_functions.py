@@ -26,6 +26,7 @@ SETTINGS = {
     "SECRET_PREFIX": "agentruns/test",
     "EVENT_TENANT": "default",
     "ALLOW_PRIVATE_NETWORKS": "false",
+    "ALLOWED_PORTS": "443",
     "POLL_FLOOR_SECONDS": "5",
     "POLL_CAP_SECONDS": "60",
     "PAUSED_POLL_FLOOR_SECONDS": "60",

@@ -44,6 +44,7 @@ BUILD_SETTINGS = {
     "AGENT_API_URL": "https://api.example/agent/v1",
     "HOOK_BASE_URL": "https://hooks.example/hooks",
     "ALLOW_PRIVATE_NETWORKS": "false",
+    "ALLOWED_PORTS": "443",
     "POLL_FLOOR_SECONDS": "5",
     "POLL_CAP_SECONDS": "60",
     "PAUSED_POLL_FLOOR_SECONDS": "60",

@@ -24,6 +24,11 @@ _HOST_NAME = re.compile(
 # Resolvers read these as IPv4 addresses: 2852039166, 0xa9fea9fe, 0251.254.169.254.
 _NUMERIC_LABEL = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)\Z")
 
+Ports = frozenset[int]
+HTTPS_PORT = 443
+USUAL_PORTS: Ports = frozenset({HTTPS_PORT})
+"""Of public hosts; a deployment may allow more. What listens at others is seldom meant for us."""
+
 # Names that no public resolver answers, or that a cloud answers for its machines alone.
 _PRIVATE_SUFFIXES = (
     ".localhost",
@@ -38,27 +43,31 @@ _PRIVATE_SUFFIXES = (
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def validate_base_url(url: str, allow_private_networks: bool) -> str:
+def validate_base_url(url: str, allow_private_networks: bool, ports: Ports = USUAL_PORTS) -> str:
     """`url` without trailing slashes: as `validate_url`, and without a query. A path prefix is
     fine."""
     _require_printable(url)
     if "?" in url or "#" in url:
         _require_host(url)
         raise ValueError("must not have a query or fragment")
-    return validate_url(url, allow_private_networks).rstrip("/")
+    return validate_url(url, allow_private_networks, ports).rstrip("/")
 
 
-def validate_url(url: str, allow_private_networks: bool) -> str:
+def validate_url(url: str, allow_private_networks: bool, ports: Ports = USUAL_PORTS) -> str:
     """`url`, which may have a path and a query: an agent's, or one that is about to be called.
 
-    https with a public host; with `allow_private_networks` any host, and http on loopback too.
-    ValueError with a text for the person who typed it.
+    https with a public host, at one of `ports`; with `allow_private_networks` any host and any
+    port, and http on loopback too. ValueError with a text for the person who typed it.
     """
-    return _validated(url, _LONGEST, allow_private_networks)
+    validated = _validated(url, _LONGEST, allow_private_networks)
+    if not allow_private_networks:
+        _require_port(url, ports)
+    return validated
 
 
 def validate_file_url(url: str, allow_private_networks: bool) -> None:
-    """As `validate_url`, and longer if need be. The ValueError's text has no query."""
+    """As `validate_url`, at any port and longer if need be: it is not us who fetch it. The
+    ValueError's text has no query."""
     _validated(url, _LONGEST_OF_FILE, allow_private_networks)
 
 
@@ -94,6 +103,15 @@ def _require_host(url: str) -> tuple[str, str]:
     if "@" in parts.netloc:
         raise ValueError("must not carry a user or password")
     return parts.scheme, host
+
+
+def _require_port(url: str, ports: Ports) -> None:
+    port = urlsplit(url).port or HTTPS_PORT
+    if port not in ports:
+        allowed = ", ".join(str(each) for each in sorted(ports))
+        raise ValueError(
+            f"must not have the port {port}; allowed: {allowed} (the stack's AllowedPorts)"
+        )
 
 
 def _may_be_public(host: str, address: _Address | None) -> bool:

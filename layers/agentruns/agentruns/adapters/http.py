@@ -45,7 +45,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from agentruns.adapters.addresses import PrivateAddress, connect, resolve
-from agentruns.adapters.base_urls import validate_url
+from agentruns.adapters.base_urls import USUAL_PORTS, Ports, validate_url
 from agentruns.adapters.json_reply import UnreadableJson, parse_json, retry_after_seconds
 from agentruns.ports import Clock
 
@@ -101,20 +101,20 @@ def encode_json(document: Any) -> bytes:
 class JsonHttp:
     """Sends JSON documents to URLs that `validate_url` lets pass. Safe to share by threads.
 
-    With `allow_private_networks` False, a host with a private address is not connected to.
-    `adapter_factory` makes requests' transport adapters.
-    """
+    With `allow_private_networks` False, a host with a private address is not connected to, nor
+    one at a port that is none of `ports`. `adapter_factory` makes requests' transport adapters."""
 
     def __init__(
         self,
         *,
         allow_private_networks: bool,
+        ports: Ports = USUAL_PORTS,
         clock: Clock,
         deadline_seconds: float = DEADLINE_SECONDS,
         read_seconds: float = READ_SECONDS,
         adapter_factory: Callable[[], BaseAdapter] | None = None,
     ) -> None:
-        self._allow_private_networks = allow_private_networks
+        self._allow_private_networks, self._ports = allow_private_networks, ports
         self._clock = clock
         self._deadline_seconds = deadline_seconds
         self._timeout = (CONNECT_SECONDS, read_seconds)
@@ -159,7 +159,7 @@ class JsonHttp:
     def _prepare(
         self, method: str, url: str, headers: Mapping[str, str], document: Any
     ) -> requests.PreparedRequest:
-        validate_url(url, self._allow_private_networks)
+        validate_url(url, self._allow_private_networks, self._ports)
         all_headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
