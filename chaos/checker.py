@@ -1,25 +1,35 @@
 """Joins the providers' ledgers with the rows and the event logs: what is lost, doubled, wrong.
 
-Pure: everything it judges is handed in. Not here: where the books come from (`embedded`), and what
-an activity was subjected to (the scenarios).
+Pure: everything it judges is handed in. Not here: where the books come from (`stack`), what an
+activity was subjected to (the scenarios), what agents of one's own make of it (`agent_rules`,
+`wait_rules`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from agentruns.errors import StartUnknown
 from agentruns.event_types import EventType
 from agentruns.model import ActivityRecord, Event, EvidenceSource, Run
 from agentruns.statuses import ActivityStatus, RunStatus
+from chaos.agent_rules import AGENT_RULES
+from chaos.books import Books, Findings, Offence, Start
+from chaos.wait_rules import (
+    WAIT_RULES,
+    failed_by_a_wait,
+    open_subtasks,
+    subtask_ids,
+    waits_for_a_person,
+)
 
 _RUN_ENDS = {EventType.RUN_COMPLETED, EventType.RUN_FAILED}
 _ACTIVITY_ENDS = {
     EventType.ACTIVITY_COMPLETED,
     EventType.ACTIVITY_FAILED,
     EventType.ACTIVITY_CANCELLED,
+    EventType.ACTIVITY_REASSIGNED,
 }
 _PROVIDER_ENDS = {
     "completed": RunStatus.COMPLETED,
@@ -27,78 +37,25 @@ _PROVIDER_ENDS = {
     "aborted": RunStatus.ABORTED,
     "cancelled": RunStatus.ABORTED,
 }
-VERDICTS = ("lost", "doubled", "contradicted", "stuck", "gaps")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """An entry of a provider's ledger. `status`: what became of it, in its words. `is_told`: it
-    told us of that itself, and was answered that we took it."""
-
-    run_id: str
-    remote_id: str
-    status: str
-    is_told: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """`accepted`: the activities the API or an event was answered with, one for each request made,
-    in its order. `records` and `events` by activity id, for every activity that is stored."""
-
-    accepted: Sequence[str]
-    records: Mapping[str, ActivityRecord]
-    events: Mapping[str, Sequence[Event]]
-    starts: Sequence[Start]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offence:
-    """`verdict` is one of VERDICTS; `activity_id` is "" where nobody has an activity for it."""
-
-    verdict: str
-    activity_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """`ended` counts activities by terminal status; `unknown` those that visibly wait for a person,
-    `unknown_started` those of them that the provider had taken. `resolved`: runs whose start nobody
-    knew of until the provider told."""
-
-    accepted: int
-    starts: int
-    ended: Mapping[ActivityStatus, int]
-    unknown: int
-    unknown_started: int
-    resolved: int
-    offences: Sequence[Offence]
-
-    def count(self, verdict: str) -> int:
-        """How many offences of that kind."""
-        return sum(offence.verdict == verdict for offence in self.offences)
-
-    @property
-    def is_clean(self) -> bool:
-        return not self.offences
 
 
 def check(books: Books) -> Findings:
     """Every rule on every activity."""
     records = books.records.values()
-    started = {start.run_id for start in books.starts}
-    waiting = [record for record in records if _waits_visibly(record)]
+    started = {start.run_id for start in books.starts} | {each.run_id for each in books.taken}
+    waiting = [record for record in records if _waits_visibly(books, record)]
     rules: Sequence[Callable[[Books], Iterator[Offence]]] = (
         _lost,
         _doubled,
         _wrong,
         _unheard,
         _logs,
+        *AGENT_RULES,
+        *WAIT_RULES,
     )
     return Findings(
-        accepted=len(books.accepted),
-        starts=len(books.starts),
+        accepted=len(books.accepted) + len(subtask_ids(books)),
+        starts=len(books.starts) + len(books.taken),
         ended=Counter(
             record.activity.status for record in records if record.activity.status.is_terminal
         ),
@@ -111,7 +68,7 @@ def check(books: Books) -> Findings:
 
 def _lost(books: Books) -> Iterator[Offence]:
     """Accepted and not stored; started and in no row; started and denied."""
-    runs = {run.run_id: run for record in books.records.values() for run in record.runs}
+    runs = books.runs()
     for activity_id in set(books.accepted) - books.records.keys():
         yield Offence(verdict="lost", activity_id=activity_id, reason="accepted, but not stored")
     for start in books.starts:
@@ -133,7 +90,7 @@ def _doubled(books: Books) -> Iterator[Offence]:
         if number > 1:
             activity_id, reason = activities.get(run_id, ""), f"{run_id} was started {number} times"
             yield Offence(verdict="doubled", activity_id=activity_id, reason=reason)
-    for activity_id in books.records.keys() - set(books.accepted):
+    for activity_id in books.records.keys() - set(books.accepted) - subtask_ids(books):
         reason = "stored, but no request was answered with it"
         yield Offence(verdict="doubled", activity_id=activity_id, reason=reason)
     for activity_id, number in Counter(books.accepted).items():
@@ -151,10 +108,11 @@ def _wrong(books: Books) -> Iterator[Offence]:
             for reason in _contradictions(run, starts):
                 yield Offence(verdict="contradicted", activity_id=activity_id, reason=reason)
         is_done = record.current_run.status is RunStatus.COMPLETED
-        if status.is_terminal and is_done != (status is ActivityStatus.DONE):
+        is_right = is_done == (status is ActivityStatus.DONE) or failed_by_a_wait(record)
+        if status.is_terminal and not is_right:
             reason = f"{status}, but its last run is {record.current_run.status}"
             yield Offence(verdict="contradicted", activity_id=activity_id, reason=reason)
-        if not status.is_terminal and not _waits_visibly(record):
+        if not status.is_terminal and not _waits_visibly(books, record):
             reason = f"still {status}, its run {record.current_run.status}"
             yield Offence(verdict="stuck", activity_id=activity_id, reason=reason)
 
@@ -218,9 +176,15 @@ def _logs(books: Books) -> Iterator[Offence]:
                 yield Offence(verdict="doubled", activity_id=activity_id, reason=reason)
 
 
-def _waits_visibly(record: ActivityRecord) -> bool:
+def _waits_visibly(books: Books, record: ActivityRecord) -> bool:
+    """For a person, or for a subtask that does."""
     is_blocked = record.activity.status is ActivityStatus.BLOCKED
-    return is_blocked and record.current_run.status is RunStatus.START_UNKNOWN
+    if is_blocked and record.current_run.status is RunStatus.START_UNKNOWN:
+        return True
+    children = (books.records.get(activity_id) for activity_id in open_subtasks(record))
+    return waits_for_a_person(record) or any(
+        child is not None and _waits_visibly(books, child) for child in children
+    )
 
 
 def _admits_not_knowing(run: Run) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaos.checker import Start
+from chaos.books import Start
 from local.emulation.clock import utc_now
 from local.leap_emulator import LeapEmulator, StartEntry, WebhookEntry
 from local.leena_emulator import LeenaEmulator

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentruns.model import ActivityRecord
-from chaos.checker import VERDICTS, Findings
-from chaos.embedded import ChaosStack
+from chaos.books import VERDICTS, Findings
+from chaos.stack import ChaosStack
 
 COLUMNS = (
     *("scenario", "seed", "activities", "faults", "starts", "done", "failed", "start_unknown"),

@@ -7,11 +7,20 @@ from typing import Any
 
 from chaos.embedded import chaos_site
 from chaos.outcome import Outcome
-from chaos.scenarios import aws_faults, deliveries, kills, restart, upstream, workflows
+from chaos.scenarios import (
+    agents,
+    aws_faults,
+    deliveries,
+    kills,
+    restart,
+    upstream,
+    workflows,
+)
 
 SCENARIOS: Mapping[str, Any] = {
     scenario.NAME: scenario
     for scenario in (
+        agents,
         upstream,
         workflows.WEBHOOKS,
         workflows.LEAP_STARTS,
@@ -25,6 +34,7 @@ SCENARIOS: Mapping[str, Any] = {
 }
 
 MOST_SEEDS: Mapping[str, int] = {
+    agents.NAME: 3,
     upstream.NAME: 5,
     workflows.WEBHOOKS.NAME: 3,
     workflows.LEAP_STARTS.NAME: 3,

@@ -1,7 +1,7 @@
 """AWS misbehaves towards the functions: answers get lost, calls are throttled, connections break.
 
-The provider behaves, so that every start that nobody knows of has to come from a worker that gave
-up, and its execution's history has to say so.
+Half of the activities are an agent's. The provider and the agent behave, so that every start that
+nobody knows of has to come from a worker that gave up, and its execution's history has to say so.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentruns.model import ActivityRecord
-from chaos.checker import Books, check
-from chaos.embedded import ChaosSite, ChaosStack, RequestRefused
+from chaos.books import Books
+from chaos.checker import check
+from chaos.embedded import ChaosSite
+from chaos.operating import RequestRefused
 from chaos.outcome import Outcome, evidence_of
 from chaos.proxy import Rule
 from chaos.scenarios.upstream import polls
+from chaos.stack import ChaosStack
 
 SHARE = 0.3
 PATIENCE_SECONDS = 180.0
@@ -46,19 +49,21 @@ class AwsFaults:
     LONG: int = 60
 
     def run(self, site: ChaosSite, seed: int, size: int) -> Outcome:
-        """So many activities, every one of them on a provider that behaves."""
+        """So many activities, every one of them with somebody who behaves."""
         began = time.monotonic()
         broken: list[str] = []
         accepted: list[str] = []
         with site.scenario(self.NAME, seed) as stack:
             stack.leena.define_aop("behaves", polls(in_progress=2, completed=0))
             stack.leena.change_settings(expires_in=60)
+            stack.hire()
             before = site.proxy.fired()
             site.proxy.set_rules(self.rules)
             try:
                 for wave in range(0, size, AT_ONCE):
                     number = min(AT_ONCE, size - wave)
-                    begun = stack.start_many("behaves", number, batch=f"{wave}")
+                    begun = stack.start_many("behaves", number - number // 2, batch=f"{wave}")
+                    begun += stack.start_agents("delivers", number // 2, batch=f"{wave}")
                     stack.wait_for_ends(begun, PATIENCE_SECONDS, by_ticks=False)
                     accepted += begun
             except RequestRefused as error:
@@ -68,7 +73,7 @@ class AwsFaults:
             site.proxy.set_rules([])
             books = stack.books(accepted)
             findings = check(books)
-            broken += _unexplained(stack, books)
+            broken += [*_unexplained(stack, books), *_refused(books)]
             return Outcome(
                 scenario=self.NAME,
                 seed=seed,
@@ -88,6 +93,15 @@ def _unexplained(stack: ChaosStack, books: Books) -> list[str]:
         f"a false conflict: {activity_id} is {record.activity.status}, and no worker failed"
         for activity_id, record in books.records.items()
         if record.activity.status.value in {"blocked", "failed"} and not _has_failed(stack, record)
+    ]
+
+
+def _refused(books: Books) -> list[str]:
+    """Calls of the agent that were refused, though none of their answers was lost."""
+    return [
+        f"a false conflict: {call.name} of {call.run_id} was answered {call.status}"
+        for call in books.calls_named("context", "tool-call", "result")
+        if not call.is_taken and call.tries == 1
     ]
 
 

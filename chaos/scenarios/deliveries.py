@@ -11,47 +11,52 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from chaos.agents.person import Person
 from chaos.checker import check
-from chaos.embedded import DIALECTS, STACK_NAME, ChaosSite, ChaosStack
+from chaos.embedded import ChaosSite
+from chaos.operating import DIALECTS
 from chaos.outcome import Outcome, evidence_of
 from chaos.scenarios.upstream import polls
+from chaos.stack import STACK_NAME, ChaosStack
+from chaos.wait_rules import open_subtasks
 
 NAME = "deliveries"
 SHORT, LONG = 6, 40
 TIMES = 3
 RECORDS_PER_BATCH = 10
 PATIENCE_SECONDS = 240.0
+REPEATED_AFTER_SECONDS = 2.0
 
 
 def run(site: ChaosSite, seed: int, size: int) -> Outcome:
-    """So many events; the same ones again after everything has ended, then the stream's."""
+    """So many events; the same ones again after everything has ended, then the stream's.
+
+    Whoever links activities is given the stream again while they wait for each other, too.
+    """
     began = time.monotonic()
     luck = random.Random(seed)  # noqa: S311  # repeatable faults, no secrets
     with site.scenario(NAME, seed) as stack, bus_listener(stack) as published:
         stack.leena.define_aop("asked", polls(in_progress=1, completed=0))
+        stack.hire()
+        person = Person(stack)
         requested = [_event(stack, number) for number in range(size)]
         first = _deliver_all(stack, "accept-event", _shuffled(requested, luck))
         answered = _activities_of(first)
         accepted = [ids[0] for ids in answered.values()]
-        stack.wait_for_ends(accepted, PATIENCE_SECONDS)
+        with person.on_duty():
+            meanwhile = _wait_while_the_stream_repeats(stack, accepted, luck)
         rows = _digest(stack)
         again = _deliver_all(stack, "accept-event", _shuffled(requested, luck))
-        records = [
-            record for activity_id in accepted for record in _stream_records(stack, activity_id)
-        ]
-        shuffled = _shuffled(records, luck)
-        batches = [
-            {"Records": shuffled[start : start + RECORDS_PER_BATCH]}
-            for start in range(0, len(shuffled), RECORDS_PER_BATCH)
-        ]
-        _deliver_all(stack, "publish-events", batches)
-        books = stack.books(accepted)
+        records = list(_stream_records(stack))
+        _deliver_stream(stack, "publish-events", records, luck)
+        _deliver_stream(stack, "link-activities", records, luck)
+        books = stack.books(accepted, person.answers)
         findings = check(books)
         logged = {
             (event.activity_id, event.sequence) for log in books.events.values() for event in log
         }
         seen = published()
-        deliveries = len(first) + len(again) + len(shuffled)
+        deliveries = len(first) + len(again) + 2 * TIMES * len(records) + meanwhile
         expectations = {
             "one event was answered with two activities": all(
                 len(set(ids)) == 1 for ids in (answered | _activities_of(again)).values()
@@ -67,23 +72,29 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
             findings=findings,
             faults=deliveries - size - len(records),
             seconds=time.monotonic() - began,
-            notes=[f"{deliveries} deliveries of {size} requests and {len(records)} stream records"],
+            notes=[
+                f"{deliveries} deliveries of {size} requests and {len(records)} stream records,"
+                f" {meanwhile} of them to those who link activities while they waited"
+            ],
             broken=[text for text, holds in expectations.items() if not holds],
             evidence=evidence_of(stack, findings),
         )
 
 
 def _event(stack: ChaosStack, number: int) -> dict[str, Any]:
-    kinds = [
-        {"type": "leena_aop", "connection": stack.connection, "aop_id": "asked"},
-        *(
-            {
-                "type": "leap_workflow",
-                "connection": stack.connection_to(dialect),
-                "workflow_id": "wkf_completes",
-            }
-            for dialect in DIALECTS
-        ),
+    aop = {"type": "leena_aop", "connection": stack.connection, "aop_id": "asked"}
+    workflows = [
+        {
+            "type": "leap_workflow",
+            "connection": stack.connection_to(dialect),
+            "workflow_id": "wkf_completes",
+        }
+        for dialect in DIALECTS
+    ]
+    kinds: list[dict[str, Any]] = [
+        *({"adapter": adapter, "message": "chaos"} for adapter in (aop, *workflows)),
+        {"agent_role": stack.writer, "message": f"delegates {stack.helper}"},
+        {"agent_role": stack.writer, "message": "reviews"},
     ]
     return {
         "version": "0",
@@ -92,7 +103,7 @@ def _event(stack: ChaosStack, number: int) -> dict[str, Any]:
         "detail-type": "ActivityRequested",
         "time": "2026-01-02T12:00:00Z",
         "region": "us-east-1",
-        "detail": {"adapter": kinds[number % len(kinds)], "message": "chaos"},
+        "detail": kinds[number % len(kinds)],
     }
 
 
@@ -113,9 +124,10 @@ def _deliver_all(
             answer = functions.invoke(
                 FunctionName=f"{STACK_NAME}-{function}", Payload=json.dumps(event).encode()
             )
-            if "FunctionError" not in answer:
+            said = json.loads(answer["Payload"].read())
+            if "FunctionError" not in answer and not said.get("batchItemFailures"):
                 break
-        return event, json.loads(answer["Payload"].read())
+        return event, said
 
     with ThreadPoolExecutor(4) as threads:
         return list(threads.map(deliver, events))
@@ -131,10 +143,45 @@ def _activities_of(
     return found
 
 
-def _stream_records(stack: ChaosStack, activity_id: str) -> Iterator[dict[str, Any]]:
+def _wait_while_the_stream_repeats(
+    stack: ChaosStack, accepted: Sequence[str], luck: random.Random
+) -> int:
+    """Until all have ended; how many records, of those who wait and of their subtasks, came again
+    meanwhile."""
+    give_up_at, delivered = time.monotonic() + PATIENCE_SECONDS, 0
+    while still_open := stack.wait_for_ends(accepted, REPEATED_AFTER_SECONDS):
+        if time.monotonic() > give_up_at:
+            break
+        waiting = [record for record in still_open if record.waits]
+        ids = {record.activity.activity_id for record in waiting}
+        ids |= {part for record in waiting for part in open_subtasks(record)}
+        records = [each for activity_id in ids for each in _records_of(stack, activity_id)]
+        _deliver_stream(stack, "link-activities", records, luck)
+        delivered += TIMES * len(records)
+    return delivered
+
+
+def _deliver_stream(
+    stack: ChaosStack, function: str, records: Sequence[dict[str, Any]], luck: random.Random
+) -> None:
+    shuffled = _shuffled(records, luck)
+    batches = [
+        {"Records": shuffled[start : start + RECORDS_PER_BATCH]}
+        for start in range(0, len(shuffled), RECORDS_PER_BATCH)
+    ]
+    _deliver_all(stack, function, batches)
+
+
+def _stream_records(stack: ChaosStack) -> Iterator[dict[str, Any]]:
+    """The events of this scenario's activities, subtasks too."""
+    for record in stack.stored_activities():
+        yield from _records_of(stack, record.activity.activity_id)
+
+
+def _records_of(stack: ChaosStack, activity_id: str) -> Iterator[dict[str, Any]]:
     """The activity's events as the table's stream delivers them."""
     items = stack.aws("dynamodb").query(
-        TableName=stack.site.deployed.table_name,
+        TableName=stack.deployed.table_name,
         KeyConditionExpression="pk = :pk AND begins_with(sk, :events)",
         ExpressionAttributeValues={
             ":pk": {"S": f"T#default#ACT#{activity_id}"},
@@ -156,9 +203,7 @@ def _stream_records(stack: ChaosStack, activity_id: str) -> Iterator[dict[str, A
 def _digest(stack: ChaosStack) -> str:
     """Of every row that this scenario's activities have."""
     pages = (
-        stack.aws("dynamodb")
-        .get_paginator("scan")
-        .paginate(TableName=stack.site.deployed.table_name)
+        stack.aws("dynamodb").get_paginator("scan").paginate(TableName=stack.deployed.table_name)
     )
     rows = sorted(
         json.dumps(item, sort_keys=True)
@@ -174,7 +219,7 @@ def bus_listener(stack: ChaosStack) -> Iterator[Any]:
     """A queue behind a rule on the bus; call what it gives for the events that came, as a set of
     (activity id, sequence)."""
     queues, events = stack.aws("sqs"), stack.aws("events")
-    name, bus = stack.connection, stack.site.deployed.event_bus
+    name, bus = stack.connection, stack.deployed.event_bus
     url = queues.create_queue(QueueName=name)["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     pattern = json.dumps({"source": ["agentruns"]})

@@ -10,11 +10,15 @@ import time
 from dataclasses import dataclass
 
 from agentruns.model import ActivityRecord
+from chaos.agents.agent import DISPATCH
+from chaos.agents.person import Person
 from chaos.checker import check
-from chaos.embedded import ChaosSite, ChaosStack
+from chaos.embedded import ChaosSite
 from chaos.ledgers import untaken, untold
 from chaos.outcome import Outcome, evidence_of
+from chaos.scenarios.agents import known_by_a_call
 from chaos.scenarios.upstream import polls
+from chaos.stack import ChaosStack
 
 NAME = "kills"
 SHORT, LONG = 5, 50
@@ -23,6 +27,7 @@ MEAN_SECONDS_BETWEEN = 0.7
 ON_THE_WAY = (
     *("operator-api", "open-run", "mint-token", "execute-aop", "check-run", "settle-run"),
     *("start-leap-workflow", "park-run", "hooks-api", "publish-events"),
+    *("dispatch-agent", "agent-api", "agent-api", "link-activities"),
 )
 """The functions that an activity's way leads through; the others idle here."""
 CALLS_UPSTREAM = {
@@ -30,6 +35,7 @@ CALLS_UPSTREAM = {
     "status": "check-run",
     "start": "start-leap-workflow",
     "read": "hooks-api",
+    DISPATCH: "dispatch-agent",
 }
 """Not the minting: all others wait for the lease of a worker that died of it, half a minute."""
 LOOK_EVERY_SECONDS = 0.02
@@ -73,6 +79,7 @@ class Killer:
     def _received(self) -> dict[str, int]:
         leena, leap = self.stack.leena.ledger, self.stack.leap.ledger
         counts = leena.as_document()["counts"] | leap.as_document()["counts"]
+        counts |= {DISPATCH: {"received": self.stack.agent.ledger.received}}
         return {operation: counts[operation]["received"] for operation in CALLS_UPSTREAM}
 
 
@@ -85,26 +92,30 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
             stack.leena.add_fault(operation=operation, kind="delay", seconds=1)
         for operation in ("start", "read"):
             stack.leap.add_fault(operation=operation, kind="delay", seconds=1)
+        stack.hire()
+        stack.agent.add_fault(operation=DISPATCH, kind="delay", seconds=1)
         accepted = _start(stack, FIRST_ACTIVITIES, "first")
         killer, is_over = Killer(stack, seed, size), threading.Event()
         thread = threading.Thread(target=killer.run, args=(is_over,))
-        thread.start()
-        try:
-            while thread.is_alive():
-                under_way = len(stack.wait_for_ends(accepted, 0, by_ticks=False))
-                if under_way < FIRST_ACTIVITIES:
-                    accepted += _start(stack, MORE_ACTIVITIES, f"{len(accepted)}")
-                else:
-                    is_over.wait(LOOK_EVERY_SECONDS)
-        finally:
-            is_over.set()
-            thread.join()
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while untold(stack.leap) and time.monotonic() < give_up_at:
-            time.sleep(LOOK_EVERY_SECONDS)
-        stack.wait_for_ends(accepted, PATIENCE_SECONDS, by_ticks=False)
-        ticks = stack.tick_until_rest(accepted, TICKS)
-        books = stack.books(accepted)
+        person = Person(stack)
+        with person.on_duty():
+            thread.start()
+            try:
+                while thread.is_alive():
+                    under_way = len(stack.wait_for_ends(accepted, 0, by_ticks=False))
+                    if under_way < FIRST_ACTIVITIES:
+                        accepted += _start(stack, MORE_ACTIVITIES, f"{len(accepted)}")
+                    else:
+                        is_over.wait(LOOK_EVERY_SECONDS)
+            finally:
+                is_over.set()
+                thread.join()
+            give_up_at = time.monotonic() + PATIENCE_SECONDS
+            while untold(stack.leap) and time.monotonic() < give_up_at:
+                time.sleep(LOOK_EVERY_SECONDS)
+            stack.wait_for_ends(accepted, PATIENCE_SECONDS, by_ticks=False)
+            ticks = stack.tick_until_rest(accepted, TICKS)
+        books = stack.books(accepted, person.answers)
         findings = check(books)
         struck = sum(_killed_tasks(stack, record) for record in books.records.values())
         return Outcome(
@@ -118,7 +129,11 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
                 f"{killer.killed} workers killed at {killer.strikes} moments,"
                 f" {struck} of them with a task of an execution in hand;"
                 f" {len(untaken(stack.leap))} webhooks were not taken,"
-                f" {findings.resolved} unknown starts were resolved by theirs"
+                f" {findings.resolved} unknown starts were resolved by theirs,"
+                f" {person.resolved} by the person; {known_by_a_call(books)} starts were known by"
+                f" a call of the agent;"
+                f" {sum(call.tries > 1 for call in books.calls)} of {len(books.calls)} calls of"
+                f" agents were sent again"
             ],
             broken=[] if struck else ["no execution felt a kill"],
             evidence=evidence_of(stack, findings),
@@ -126,9 +141,13 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
 
 
 def _start(stack: ChaosStack, count: int, batch: str) -> list[str]:
-    """Half of them workflows, which can be asked: a webhook may meet a dead worker, and is lost."""
-    workflows = stack.start_workflows("wkf_completes", "runs", count // 2, batch)
-    return workflows + stack.start_many("works", count - len(workflows), batch)
+    """A quarter are AOPs, a quarter workflows, which can be asked: a webhook may meet a dead
+    worker, and is lost. Half are an agent's, which gives a part on, or has it reviewed."""
+    quarter = count // 4
+    begun = stack.start_workflows("wkf_completes", "runs", quarter, batch)
+    begun += stack.start_agents(f"delegates {stack.helper}", quarter, batch)
+    begun += stack.start_agents("reviews", quarter, batch)
+    return begun + stack.start_many("works", count - len(begun), batch)
 
 
 def _kill(pid: int) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos.checker import check
-from chaos.embedded import ChaosSite, ChaosStack
+from chaos.embedded import ChaosSite
 from chaos.outcome import Outcome, evidence_of
+from chaos.stack import ChaosStack
 
 NAME = "upstream"
 SHARE = 0.3

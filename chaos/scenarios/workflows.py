@@ -18,18 +18,14 @@ from agentruns.event_types import EventType
 from agentruns.model import EvidenceSource
 from agentruns.providers import LeapDialect
 from agentruns.statuses import RunStatus
-from chaos.checker import Books, Findings, check
-from chaos.embedded import (
-    DIALECTS,
-    LOOK_EVERY_SECONDS,
-    TENANT,
-    ChaosSite,
-    ChaosStack,
-    rests,
-)
+from chaos.books import Books, Findings
+from chaos.checker import check
+from chaos.embedded import ChaosSite
 from chaos.ledgers import untaken, untold
+from chaos.operating import DIALECTS
 from chaos.outcome import Outcome, evidence_of
 from chaos.scenarios.upstream import ALWAYS, shared
+from chaos.stack import LOOK_EVERY_SECONDS, TENANT, ChaosStack, rests
 from local.leap_emulator import WebhookEntry
 
 SHARE = 0.3

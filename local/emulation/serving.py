@@ -11,14 +11,13 @@ from local.emulation.http_server import EmulatorServer
 from local.emulation.state import ControlledState, Settings
 
 
-class ServedEmulator(Generic[Settings]):
-    """Base of the emulators as objects; a context manager.
+class Served:
+    """A server as an object; a context manager.
 
     Bound to its port from the construction on, serving between `start` and `stop`.
     """
 
-    def __init__(self, state: ControlledState[Settings], server: EmulatorServer) -> None:
-        self._state = state
+    def __init__(self, server: EmulatorServer) -> None:
         self._server = server
         self._thread: threading.Thread | None = None
 
@@ -26,25 +25,6 @@ class ServedEmulator(Generic[Settings]):
     def url(self) -> str:
         """Base URL of all endpoints, without a trailing slash."""
         return f"http://{self._server.server_name}:{self._server.server_port}"
-
-    @property
-    def faults(self) -> FaultScript:
-        return self._state.faults
-
-    @property
-    def settings(self) -> Settings:
-        return self._state.settings
-
-    def change_settings(self, **document: Any) -> Settings:
-        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
-        return self._state.change_settings(document)
-
-    def add_fault(self, **document: Any) -> int:
-        """The fields of one fault rule; gives its id. Raises InvalidField."""
-        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
-
-    def reset(self) -> None:
-        self._state.reset()
 
     def start(self) -> Self:
         self._thread = threading.Thread(
@@ -75,3 +55,30 @@ class ServedEmulator(Generic[Settings]):
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+class ServedEmulator(Served, Generic[Settings]):
+    """Base of the emulators as objects, with what can be controlled of each."""
+
+    def __init__(self, state: ControlledState[Settings], server: EmulatorServer) -> None:
+        super().__init__(server)
+        self._state = state
+
+    @property
+    def faults(self) -> FaultScript:
+        return self._state.faults
+
+    @property
+    def settings(self) -> Settings:
+        return self._state.settings
+
+    def change_settings(self, **document: Any) -> Settings:
+        """The fields of `PUT /_emulator/settings`. Raises InvalidField."""
+        return self._state.change_settings(document)
+
+    def add_fault(self, **document: Any) -> int:
+        """The fields of one fault rule; gives its id. Raises InvalidField."""
+        return self.faults.add(fault_rule(self._state.fault_vocabulary, document))[0]
+
+    def reset(self) -> None:
+        self._state.reset()

@@ -1,1 +1,1 @@
-"""The fault suite's checker, which has to be able to fail, and the suite itself in a short form."""
+"""The fault suite in a short form; its checker is tested in tests/unit/chaos."""

@@ -1,8 +1,11 @@
-"""The emulator's books of workflows, joined with our runs by the URL of their webhook."""
+"""The other side's books as the checker reads them: workflows by the URL of their webhook, and an
+agent's text as the log shows it."""
 
 import requests
 
+from chaos.books import LogLine
 from chaos.ledgers import starts_of, untaken, untold
+from chaos.stack import log_lines
 from local.leap_emulator import LeapEmulator, WebhookEntry
 from local.leap_emulator.ledger import WebhookOutcome
 from local.leena_emulator import LeenaEmulator
@@ -60,3 +63,19 @@ def test_only_a_webhook_that_was_taken_and_is_genuine_tells():
 
         sent(leap, remote_id, "late", 200)
         assert starts_of(leena, leap)[0].is_told
+
+
+def test_of_a_runs_log_the_text_and_its_gaps_are_read():
+    items = [
+        {"type": "RunStarted", "detail": {"status": "running"}},
+        {"type": "TextDelta", "detail": {"number": 1, "text": "1 "}},
+        {"type": "TextGap", "detail": {"from": 2, "to": 3}},
+        {"type": "TextDelta", "detail": {"number": 4, "text": "4 "}},
+        {"type": "RunCompleted", "detail": {"status": "completed"}},
+    ]
+
+    assert [
+        LogLine(first=1, last=1, text="1 "),
+        LogLine(first=2, last=3, text=None),
+        LogLine(first=4, last=4, text="4 "),
+    ] == list(log_lines(items))

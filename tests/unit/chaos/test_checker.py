@@ -7,10 +7,11 @@ import pytest
 from agentruns.event_types import EventType
 from agentruns.model import ActivityRecord, Event, Evidence, EvidenceSource, Problem, Run
 from agentruns.statuses import ActivityStatus, RunStatus
-from chaos.checker import VERDICTS, Books, Findings, Start, check
-from chaos.embedded import DIALECTS
+from chaos.books import VERDICTS, Books, Findings, Start
+from chaos.checker import check
+from chaos.operating import DIALECTS
 from chaos.outcome import COLUMNS, Outcome
-from chaos.scenarios import upstream, workflows
+from chaos.scenarios import agents, upstream, workflows
 from tests.contracts.samples import a_run, an_activity
 from tests.fakes.clock import NOON
 
@@ -285,7 +286,18 @@ def test_what_cannot_be_told_from_the_truth_is_kept_to_the_dialect_that_can_be_a
     assert {"late", "twice", "shuffled", "outdated", "forged", "mangled", "slow", "early"} == kinds
 
 
-@pytest.mark.parametrize("rules", [upstream.rules, workflows.webhook_rules, workflows.start_rules])
+def test_the_faults_of_dispatches_strike_the_wanted_share():
+    passes = 1.0
+    for rule in agents.rules(seed=7):
+        if "probability" in rule:
+            passes *= 1 - rule["probability"]
+
+    assert 1 - passes == pytest.approx(agents.SHARE)
+
+
+@pytest.mark.parametrize(
+    "rules", [upstream.rules, workflows.webhook_rules, workflows.start_rules, agents.rules]
+)
 def test_a_seed_repeats_its_faults(rules):
     assert list(rules(7)) == list(rules(7))
     assert list(rules(7)) != list(rules(8))

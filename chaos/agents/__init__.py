@@ -1,0 +1,1 @@
+"""An agent of one's own that misbehaves, and the person who answers what it asks."""
