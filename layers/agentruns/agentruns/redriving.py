@@ -365,8 +365,10 @@ def _mark_of(record: ActivityRecord) -> str:
 
 
 def _may_have_started(run: Run) -> bool:
-    """The start was sent, gave no item, and was neither refused nor found not to have worked."""
-    if run.dispatch_id is None or run.remote_id is not None:
+    """The start was sent, nobody knows that it worked, and it was neither refused nor found not to
+    have worked. A run of one's own agent has no provider's id: it has started when the agent took
+    it, or called."""
+    if run.dispatch_id is None or (run.remote_id or run.started_at) is not None:
         return False
     known = {lifecycle.NOT_STARTED, *map(error_code, refusal_names())}
     return run.error is None or run.error.code not in known

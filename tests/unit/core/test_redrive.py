@@ -30,6 +30,7 @@ from tests.fakes.clock import NOON
 from tests.fakes.driver import Driver
 from tests.fakes.upstream import TimedLeenaApi
 from tests.fakes.world import ROLE, TENANT, World
+from tests.unit.core.agents import FAILURE, Writer
 from tests.unit.core.invariants import check_invariants
 
 ANY_FAILED = FailedFilter()
@@ -219,6 +220,18 @@ def test_an_unknown_start_takes_a_persons_word():
     with pytest.raises(ActivityNotRedrivable, match=task.run_id):
         redrive(world, task.activity_id)
     assert redrive(world, task.activity_id, Redrive(reason="r", not_started=True)).activity_id
+
+
+def test_an_agents_failed_activity_is_redriven_since_it_said_itself_that_it_had_it():
+    writer = Writer.at_work()
+    activity_id = writer.asked()
+    writer.driver.at(10, lambda: writer.delivers(FAILURE))
+    writer.driver.at(100, lambda: redrive(writer.world, activity_id))
+    writer.driver.at(200, writer.delivers)
+    writer.driver.run(seconds=300)
+    successor = writer.world.record(activity_id).activity.redriven_as
+    assert successor is not None
+    assert ActivityStatus.DONE is writer.world.record(successor).activity.status
 
 
 def test_a_disabled_or_deleted_agent_and_a_deleted_connection_are_refused(world):
