@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agentruns import waits
 from agentruns.model import ActivityRecord, Run, WakeReason
+from agentruns.problem_words import APPROVAL_REJECTED
 from agentruns.statuses import ActivityStatus
 from agentruns.wait import Decision, Wait, WaitKind
 from agentruns.wake import text_of
@@ -23,7 +24,7 @@ _ASKS = {
 }
 _IDS = ("approvalId", "subtaskActivityId")
 _BY_CODE = {
-    waits.APPROVAL_REJECTED: {Decision.REJECTED, Decision.CHANGES_REQUESTED, Decision.EXPIRED}
+    APPROVAL_REJECTED: {Decision.REJECTED, Decision.CHANGES_REQUESTED, Decision.EXPIRED}
     | {Decision.WITHDRAWN},
     waits.APPROVAL_EXPIRED: {Decision.EXPIRED},
     waits.HUMAN_TASK_EXPIRED: {Decision.EXPIRED},

@@ -13,6 +13,7 @@ from agentruns.aws.clients import AwsClients
 from agentruns.aws.event_bus import MAX_BYTES, EventBridgeBus
 from agentruns.event_types import EventType
 from agentruns.model import Event
+from agentruns.problem_words import IN_OWN_WORDS
 from tests.fakes import RecordingEventBus
 from tests.fakes.clock import NOON
 
@@ -96,6 +97,19 @@ class TestEventBridge:
             "DetailType": "RunStatusChanged",
             "Time": NOON + timedelta(microseconds=7),
         }
+
+    @pytest.mark.parametrize("code", sorted(IN_OWN_WORDS))
+    def test_an_agents_or_a_persons_own_words_stay_with_the_activity(self, aws, bus, code):
+        put = PutCalls(aws)
+        bus.publish([an_event(error={"code": code, "message": "own words"})])
+        (entry,) = put.entries
+        assert {"code": code} == json.loads(entry["Detail"])["error"]
+
+    def test_why_a_provider_refused_is_told(self, aws, bus):
+        put, error = PutCalls(aws), {"code": "aop_rejected", "message": "no such field"}
+        bus.publish([an_event(error=error)])
+        (entry,) = put.entries
+        assert error == json.loads(entry["Detail"])["error"]
 
     def test_ten_entries_a_call_in_order(self, aws, bus):
         put = PutCalls(aws)

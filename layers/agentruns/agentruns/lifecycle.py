@@ -29,6 +29,7 @@ from agentruns.model import (
     WakeReason,
 )
 from agentruns.polling import plan_next_visit
+from agentruns.problem_words import AGENT_FAILED, CANCELLED
 from agentruns.run_outputs import keep_output
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import (
@@ -49,10 +50,8 @@ EXECUTION_GRACE = timedelta(seconds=120)
 """How long an execution may be late before the sweeper looks whether it is still there."""
 
 UPSTREAM_FAILED = "upstream_failed"
-AGENT_FAILED = "agent_failed"
 UPSTREAM_ABORTED = "upstream_aborted"
 DEADLINE_PASSED = "deadline_passed"
-CANCELLED = "cancelled"
 NOT_STARTED = "not_started"
 
 RETRYABLE_CODES = frozenset({UPSTREAM_FAILED, AGENT_FAILED})

@@ -33,6 +33,7 @@ from agentruns.model import (
     Trigger,
 )
 from agentruns.ports import ActivityStore, Clock, Executions
+from agentruns.problem_words import REASSIGNED
 from agentruns.providers import HumanAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.subtasks import prepare_for
@@ -41,8 +42,6 @@ from agentruns.transitions import end_activity, new_event
 from agentruns.wait import LONGEST_WAIT, Wait, WaitKind
 from agentruns.wake import text_of
 from agentruns.waking import WakeExecution
-
-REASSIGNED = "reassigned"
 
 REASON_CONTEXT_KEY = "agentruns_reassign_reason"
 PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"

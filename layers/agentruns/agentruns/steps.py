@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from agentruns.model import Problem
+from agentruns.problem_words import cause_for
 from agentruns.statuses import ActivityStatus, RunStatus
 
 
@@ -71,5 +72,5 @@ class Step:
             "wait_seconds": self.wait_seconds,
             "park_seconds": self.park_seconds,
             "error": self.problem.code if self.problem else "",
-            "cause": self.problem.message if self.problem else "",
+            "cause": cause_for(self.problem, self.run_id) if self.problem else "",
         }

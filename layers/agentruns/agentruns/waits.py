@@ -24,6 +24,7 @@ from agentruns.model import (
     Problem,
     Run,
 )
+from agentruns.problem_words import APPROVAL_REJECTED
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transitions import end_activity, held, is_suspended, new_event, touched
 from agentruns.wait import (
@@ -40,7 +41,6 @@ from agentruns.wake import wake_reason
 RESULT_GRACE = timedelta(minutes=15)
 """How long a run that asked for something may go on after the answer: it can only end."""
 
-APPROVAL_REJECTED = "approval_rejected"
 APPROVAL_EXPIRED = "approval_expired"
 HUMAN_TASK_EXPIRED = "human_task_expired"
 

@@ -19,8 +19,8 @@ from agentruns.agent_reports import AgentReport, ToolCallStatus
 from agentruns.agent_streams import ToolCallReport
 from agentruns.errors import PermanentError, StartUnknown
 from agentruns.event_types import EventType
-from agentruns.lifecycle import AGENT_FAILED
 from agentruns.model import Event, Problem
+from agentruns.problem_words import AGENT_FAILED
 from agentruns.reassigning import Reassignment
 from agentruns.secret import Secret
 from agentruns.subtasks import Subtask

@@ -15,8 +15,8 @@ from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
 from agentruns.deciding import Answered
 from agentruns.definitions import ActivityRequest
-from agentruns.lifecycle import AGENT_FAILED
 from agentruns.model import Problem
+from agentruns.problem_words import AGENT_FAILED
 from agentruns.reassigning import Reassigned, Reassignment
 from agentruns.secret import Secret
 from agentruns.subtasks import Subtask

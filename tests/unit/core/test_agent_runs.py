@@ -66,6 +66,20 @@ def test_accepted_is_not_done_and_the_result_ends_it():
     assert len(writer.world.agent.sent) == 1
 
 
+def test_no_execution_is_told_an_agents_own_words():
+    writer = Writer.at_work()
+    activity_id = writer.asked()
+    writer.driver.run(seconds=5)
+    writer.delivers(FAILURE)
+
+    step = writer.world.settle_run(writer.world.task(activity_id)).to_json()
+
+    record = seen(writer, activity_id)
+    assert record.activity.error == FAILURE.problem
+    run_id = record.current_run.run_id
+    assert (step["error"], step["cause"]) == ("agent_failed", f"run {run_id} has the words")
+
+
 def test_the_deadline_ends_a_run_whose_agent_never_calls():
     writer = Writer.at_work()
     activity_id = writer.asked()

@@ -9,10 +9,11 @@ event at least once. Limits: https://docs.aws.amazon.com/eventbridge/latest/user
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentruns.model import Event
+from agentruns.problem_words import IN_OWN_WORDS
 from agentruns.store.values import write_time
 
 if TYPE_CHECKING:
@@ -50,11 +51,19 @@ class EventBridgeBus:
             "Source": SOURCE,
             "DetailType": event.type.value,
             "Time": event.at,
-            "Detail": _write_detail({**event.detail, **_ids(event)}),
+            "Detail": _write_detail({**_told(event.detail), **_ids(event)}),
         }
         if _size_bytes(entry) > MAX_BYTES:
             entry["Detail"] = _write_detail({**_ids(event), "truncated": True})
         return entry
+
+
+def _told(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what an agent or a person wrote of why it ended."""
+    error = detail.get("error")
+    if not isinstance(error, dict) or error.get("code") not in IN_OWN_WORDS:
+        return detail
+    return {**detail, "error": {"code": error["code"]}}
 
 
 def _ids(event: Event) -> dict[str, Any]:

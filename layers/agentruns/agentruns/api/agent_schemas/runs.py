@@ -22,8 +22,8 @@ from agentruns.agent_reports import AgentReport
 from agentruns.agent_results import RunContext
 from agentruns.api.schemas.fields import Answer
 from agentruns.errors import InvalidRequest
-from agentruns.lifecycle import AGENT_FAILED
 from agentruns.model import Problem, Run
+from agentruns.problem_words import AGENT_FAILED
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken
 
