@@ -80,6 +80,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from agentruns.shown_names import shown_name
+
 
 class AgentrunsError(Exception):
     """Root. `code` is the snake_case word in rows, events and problem documents."""
@@ -173,7 +175,7 @@ class NotFound(PermanentError):
     noun: ClassVar[str] = "thing"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no {self.noun} {name!r}")
+        super().__init__(f"there is no {self.noun} {shown_name(name)!r}")
         self.name = name
 
 

@@ -60,6 +60,40 @@ def test_a_problem_document_has_its_members(api: Api):
     }
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/{}", "/v1/agents/{}", "/v1/runs/{}/events", "/v1/agents/{}/keys/{}", "/{}"]
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_key_in_a_url_is_neither_said_back_nor_logged(
+    api: Api, caplog: pytest.LogCaptureFixture, method: str, path: str
+):
+    key = api.key("read")
+    with caplog.at_level(logging.INFO, "agentruns"):
+        for presented in (BOOTSTRAP_KEY, None):
+            answer = api.call(method, path.replace("{}", key), key=presented)
+            assert key not in f"{answer.headers} {answer.json}"
+    assert caplog.records
+    assert key not in repr([vars(record) for record in caplog.records])
+
+
+def test_a_log_line_has_the_route_and_the_id_and_no_name(
+    api: Api, caplog: pytest.LogCaptureFixture
+):
+    run_id = "run_01J9Z3M7QK8W5T2X4Y6A8B0C1D_1"
+    with caplog.at_level(logging.INFO, "agentruns"):
+        api.call("GET", "/v1/agents/nobody")
+        api.call("GET", f"/v1/runs/{run_id}/events")
+        api.call("GET", "/v1/nothing/of/this")
+    seen = [vars(record) for record in caplog.records if "http_route" in vars(record)]
+    assert [each["http_route"] for each in seen] == [
+        "/v1/agents/<agent_role>",
+        "/v1/runs/<run_id>/events",
+        "none",
+    ]
+    assert [each["subject_id"] for each in seen] == [None, run_id, None]
+    assert "nobody" not in repr(seen)
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/agents", "/v1/agents/a/b", "/v1/nothing"])
 def test_an_unknown_route_is_not_found(api: Api, path: str):
     answer = api.call("GET", path)

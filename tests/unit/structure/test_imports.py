@@ -22,6 +22,7 @@ VALUES = {
     *("gate", "ids", "learned_plan", "log_positions", "model", "outputs", "polling", "ports"),
     *("provider_ports", "providers", "refusals", "request_errors", "secret", "statuses", "steps"),
     *("wait", "wait_errors", "wait_ports", "watching"),
+    *("problem_words", "shown_names"),
 }
 PROCESS = {"settings", "telemetry"}
 OUTBOUND = {"adapters", "aws", "store"}

@@ -419,6 +419,7 @@ def test_every_gateway_answer_is_a_problem_document():
         for field in ("type", "title", "status", "detail", "instance", "request_id"):
             assert f'"{field}":' in body, name
         assert f'"status": {answer["StatusCode"]},' in body, name
+        assert "$context.path" not in body, "a credential that was put into a URL stays unsaid"
 
 
 def test_layers_have_their_makefile():

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
@@ -27,6 +28,7 @@ from agentruns.api.problems import (
     RouteNotFound,
     describe,
 )
+from agentruns.shown_names import is_our_id, shown_path
 
 LambdaAnswer = dict[str, Any]
 LambdaApp = Callable[[Mapping[str, Any], Any], LambdaAnswer]
@@ -66,7 +68,7 @@ class Front:
         except Exception as error:  # noqa: BLE001  # the one boundary: logs once and answers
             known = _known(error, request, self.resolver)
             return _finished(self._problem_answer(known, request), request)
-        about = _about(request, response["statusCode"])
+        about = self._about(request, response["statusCode"])
         logger.info("request_answered", extra=about | dict(shown))
         return _finished(response, request)
 
@@ -75,12 +77,13 @@ class Front:
 
     def _problem_answer(self, error: Exception, request: Request) -> LambdaAnswer:
         problem = describe(error)
-        about = _about(request, problem.status) | {"code": problem.code}
+        about = self._about(request, problem.status) | {"code": problem.code}
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("request_failed", extra=about, exc_info=_without_payload(error))
         else:
             logger.info("request_refused", extra=about)
-        document = problem.to_json(request.path, request.request_id) | dict(self.more(problem))
+        shown = shown_path(request.path)
+        document = problem.to_json(shown, request.request_id) | dict(self.more(problem))
         headers = {**problem.headers, "Content-Type": PROBLEM_CONTENT_TYPE}
         if problem.status is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = self.challenge
@@ -89,6 +92,18 @@ class Front:
             "headers": headers,
             "body": json.dumps(document),
             "isBase64Encoded": False,
+        }
+
+    def _about(self, request: Request, status: int) -> dict[str, Any]:
+        """What the log has of a request: the route and an id of ours, nothing else of its URL."""
+        routes = _matching(self.resolver, request)
+        ids = filter(is_our_id, request.path.split("/"))
+        return {
+            "http_method": request.method,
+            "http_route": routes[0].path if routes else "none",
+            "subject_id": next(ids, None),
+            "http_status": int(status),
+            "api_request_id": request.request_id,
         }
 
 
@@ -125,10 +140,15 @@ def _known(error: Exception, request: Request, resolver: APIGatewayRestResolver)
     """A route that is missing only for this method is told apart from one that is missing."""
     if not isinstance(error, RouteNotFound):
         return error
+    allowed = sorted({route.method for route in _matching(resolver, request)})
+    return MethodNotAllowed(request.method, allowed) if allowed else error
+
+
+def _matching(resolver: APIGatewayRestResolver, request: Request) -> list[Route]:
+    """Those of the request's path, whatever their method."""
     path = str(request.event.get("path", ""))
     routes = [*resolver._static_routes, *resolver._dynamic_routes]  # noqa: SLF001  # no public list
-    allowed = sorted({route.method for route in routes if route.rule.match(path)})
-    return MethodNotAllowed(request.method, allowed) if allowed else error
+    return [route for route in routes if route.rule.match(path)]
 
 
 def _without_payload(error: Exception) -> Exception:
@@ -137,15 +157,6 @@ def _without_payload(error: Exception) -> Exception:
         return error
     places = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
     return TypeError(f"the answer has not the shape of its type: {', '.join(places)}")
-
-
-def _about(request: Request, status: int) -> dict[str, Any]:
-    return {
-        "http_method": request.method,
-        "http_path": request.path,
-        "http_status": int(status),
-        "api_request_id": request.request_id,
-    }
 
 
 def _finished(response: LambdaAnswer, request: Request) -> LambdaAnswer:

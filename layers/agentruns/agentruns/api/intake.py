@@ -31,7 +31,8 @@ _SHOWN_PATH_CHARACTERS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`event` is the proxy event with lower-case header names; `path` is safe to log and show."""
+    """`event` is the proxy event with lower-case header names. `path` is quoted and clipped; what
+    of it may be logged and said back, `shown_names` says."""
 
     event: Mapping[str, Any]
     method: str
