@@ -13,6 +13,7 @@ import requests
 
 from agentruns.statuses import ActivityStatus
 from tests.deployment import Deployment
+from tests.e2e.canaries import BUS_QUEUE_PREFIX
 
 pytestmark = pytest.mark.stack
 
@@ -56,7 +57,7 @@ def wait_for_activities(deployment: Deployment, count: int, **wanted: Any) -> li
 def queue_of_the_bus(deployment: Deployment) -> str:
     """A rule of the test's own: everything of ours on the bus, into a queue."""
     sqs, events = deployment.aws("sqs"), deployment.aws("events")
-    url = sqs.create_queue(QueueName=f"e2e-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    url = sqs.create_queue(QueueName=f"{BUS_QUEUE_PREFIX}{uuid.uuid4().hex[:8]}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     rule = f"e2e-{uuid.uuid4().hex[:8]}"
     events.put_rule(

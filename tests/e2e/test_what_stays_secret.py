@@ -1,10 +1,12 @@
-"""FAILURE-MODES row 24: unique secrets go in, runs end well and badly, and nowhere do they show.
+"""FAILURE-MODES row 24: unique texts go in, runs end well and badly, and each shows only where its
+kind belongs; secrets nowhere.
 
 Runs last of the session (by its name), so that it also reads what all other tests left behind.
 """
 
 import json
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +19,26 @@ from local.leap_emulator import LeapEmulator
 from local.leena_emulator import Credentials, EmulatorSettings, LeenaEmulator
 from tests.deployment import Deployment, has_ended, is_parked
 from tests.e2e.agent_day import live_through_a_day_of_an_agent
-from tests.e2e.canaries import find_leaks, forms_of, places_of
+from tests.e2e.canaries import (
+    BUS_QUEUE_PREFIX,
+    Kind,
+    Place,
+    Text,
+    find_leaks,
+    find_strays,
+    forms_of,
+    kind_of_place,
+    places_of,
+)
 from tests.e2e.leap_day import LeapDay, live_through_a_day_of_leap
 from tests.e2e.test_triggers import put_event, queue_of_the_bus
+from tests.e2e.text_day import live_through_a_day_of_texts
 
 pytestmark = pytest.mark.stack
 
 
 LEAP_KEYS = ("api key", "wrong api key")
+PLANTED = ("log", "metrics", "row", "execution", "queue", "event", "object", "answer")
 
 
 def canary(name: str) -> str:
@@ -34,15 +48,15 @@ def canary(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`secrets` belong in Secrets Manager, `private` also in rows and answers; nowhere else."""
+    """What went in, by name, and everything that was found afterwards."""
 
-    secrets: dict[str, str]
-    private: dict[str, str]
+    texts: dict[str, Text]
     activity_ids: list[str]
+    places: list[Place]
 
 
 @pytest.fixture(scope="module")
-def scene(deployment: Deployment) -> Scene:
+def scene(deployment: Deployment, foreign_key: str) -> Scene:
     """A day with every kind of mishap, over a connection whose secrets are all unique."""
     secrets = {name: canary(name) for name in ("client_secret", "username", "password")}
     secrets["wrong password"] = canary("wrong password")
@@ -75,11 +89,17 @@ def scene(deployment: Deployment) -> Scene:
         ids += _redrive_what_failed(deployment, ids)
     day = _day_of_leap(deployment)
     agents = live_through_a_day_of_an_agent(deployment)
-    secrets["operator key"] = deployment.info.operator_key
+    told = live_through_a_day_of_texts(deployment, foreign_key)
+    secrets |= {**day.secrets, **agents.secrets, "operator key": deployment.info.operator_key}
+    private = {
+        name: Text(value, Kind.CONTENT, frozenset({"row", "answer"}))
+        for name, value in day.private.items()
+    }
+    hidden = {name: Text(value, Kind.NOWHERE) for name, value in secrets.items()}
     return Scene(
-        secrets=secrets | day.secrets | agents.secrets,
-        private=day.private,
-        activity_ids=ids + day.activity_ids + agents.activity_ids,
+        texts=hidden | private | told.texts,
+        activity_ids=ids + day.activity_ids + agents.activity_ids + told.activity_ids,
+        places=[*places_of(deployment), *told.places],
     )
 
 
@@ -166,60 +186,89 @@ def _redrive_what_failed(deployment: Deployment, activity_ids: list[str]) -> lis
     return successors
 
 
-def test_no_secret_is_anywhere_but_in_secrets_manager(deployment: Deployment, scene: Scene):
-    assert len(scene.secrets) >= 7, "tokens were minted and written down"
-    assert 15 <= sum(name.startswith("mac ") for name in scene.secrets), "hooks went out"
-    places = list(places_of(deployment))
-    kinds = {place.split()[0] for place, _ in places}
-    assert {"log", "execution", "history", "row", "queue", "stack", "template", "answer"} <= kinds
-    seen = b"\n".join(content for _, content in places)
+def test_each_text_is_where_its_kind_belongs_and_nowhere_else(scene: Scene):
+    assert 15 <= sum(name.startswith("mac ") for name in scene.texts), "hooks went out"
+    assert 7 <= sum("token" in name for name in scene.texts), "tokens were minted"
+    kinds = {kind_of_place(place) for place, _ in scene.places}
+    assert kinds >= {
+        *("log", "execution", "history", "row", "object", "event", "queue", "metrics", "stack"),
+        *("template", "function", "answer", "dispatch", "foreign"),
+    }
+    seen = b"\n".join(content for _, content in scene.places)
     for activity_id in scene.activity_ids:
         assert activity_id.encode() in seen, "the places are those of this very stack"
-    assert [] == find_leaks(scene.secrets, places)
+    assert [] == find_strays(scene.texts, scene.places)
 
 
-def test_what_is_a_run_s_own_is_in_rows_and_answers_alone(deployment: Deployment, scene: Scene):
-    places = list(places_of(deployment))
-    own = [place for place in places if place[0].split()[0] in {"row", "answer"}]
-    others = [place for place in places if place not in own]
-    for name, value in scene.private.items():
-        assert find_leaks({name: value}, own), "it was there to be let out"
-    assert [] == find_leaks(scene.private, others)
-
-
-def test_a_secret_that_was_let_out_would_be_found(deployment: Deployment, scene: Scene):
-    """The proof that the search can fail: one plant of another form in each kind of place."""
-    planted = {"planted": canary("planted")}
-    forms = sorted(forms_of(planted["planted"]), key=lambda form: form.decode("utf-8", "replace"))
+@pytest.fixture
+def plant(deployment: Deployment) -> Iterator[Callable[[str, str], None]]:
+    """Puts a text into a kind of place, and takes it out again where that can be done."""
     logs, group = deployment.aws("logs"), f"/aws/lambda/{deployment.info.stack_name}-check-run"
+    sqs, s3 = deployment.aws("sqs"), deployment.aws("s3")
+    key = {"pk": {"S": "PLANTED"}, "sk": {"S": uuid.uuid4().hex}}
+    url = queue_of_the_bus(deployment)
+    dead_letters = next(
+        each for each in sqs.list_queues()["QueueUrls"] if f"/{BUS_QUEUE_PREFIX}" not in each
+    )
+    s3.create_bucket(Bucket="planted")
     logs.create_log_stream(logGroupName=group, logStreamName="planted")
-    plants = {
-        "log group": lambda text: logs.put_log_events(
-            logGroupName=group,
-            logStreamName="planted",
-            logEvents=[{"timestamp": 1, "message": f"so {text} it"}],
-        ),
-        "queue": lambda text: deployment.aws("sqs").send_message(
-            QueueUrl=deployment.aws("sqs").list_queues()["QueueUrls"][0], MessageBody=text
-        ),
-        "row": lambda text: deployment.aws("dynamodb").put_item(
-            TableName=deployment.info.table_name,
-            Item={"pk": {"S": "PLANTED"}, "sk": {"S": "META"}, "text": {"S": text}},
-        ),
+    answers = len(deployment.answers)
+
+    def line(text: str) -> None:
+        event = {"timestamp": 1, "message": f"so {text} it"}
+        logs.put_log_events(logGroupName=group, logStreamName="planted", logEvents=[event])
+
+    def metric(text: str) -> None:
+        dimensions = [{"Name": "x", "Value": text}]
+        data = [{"MetricName": "x", "Dimensions": dimensions, "Value": 1}]
+        deployment.aws("cloudwatch").put_metric_data(Namespace="planted", MetricData=data)
+
+    def row(text: str) -> None:
+        item = {**key, "text": {"S": text}}
+        deployment.aws("dynamodb").put_item(TableName=deployment.info.table_name, Item=item)
+
+    def execution(text: str) -> None:
+        deployment.aws("stepfunctions").start_execution(
+            stateMachineArn=deployment.info.state_machine_arn, input=json.dumps({"x": text})
+        )
+
+    ways = {
+        "log": line,
+        "metrics": metric,
+        "row": row,
+        "execution": execution,
+        "queue": lambda text: sqs.send_message(QueueUrl=dead_letters, MessageBody=text),
+        "event": lambda text: sqs.send_message(QueueUrl=url, MessageBody=text),
+        "object": lambda text: s3.put_object(Bucket="planted", Key="outputs/x", Body=text.encode()),
         "answer": lambda text: deployment.answers.append(text.encode()),
     }
-    base64_forms = [form for form in forms if form.decode("utf-8", "replace").isascii()]
-    for plant, form in zip(plants.values(), base64_forms, strict=False):
-        plant(form.decode())
-    try:
-        found = find_leaks(planted, places_of(deployment))
-    finally:
-        deployment.answers.pop()
-        key = {"pk": {"S": "PLANTED"}, "sk": {"S": "META"}}
-        deployment.aws("dynamodb").delete_item(TableName=deployment.info.table_name, Key=key)
-        logs.delete_log_stream(logGroupName=group, logStreamName="planted")
-    for kind in plants:
-        assert any(f"planted in {kind}" in leak for leak in found), (kind, found)
+    assert set(ways) == set(PLANTED)
+    yield lambda kind, text: ways[kind](text)
+    del deployment.answers[answers:]
+    deployment.aws("dynamodb").delete_item(TableName=deployment.info.table_name, Key=key)
+    logs.delete_log_stream(logGroupName=group, logStreamName="planted")
+    s3.delete_object(Bucket="planted", Key="outputs/x")
+    s3.delete_bucket(Bucket="planted")
+
+
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)
+def test_a_text_that_was_let_out_would_be_found(
+    deployment: Deployment, scene: Scene, plant: Callable[[str, str], None], kind: Kind
+):
+    """The proof that the search can fail: in each kind of place, each in another form."""
+    value = canary("planted")
+    forms = sorted(form.decode() for form in forms_of(value) if form.isascii())
+    for place, form in zip(PLANTED, forms, strict=False):
+        plant(place, form)
+    strays = find_strays({"planted": Text(value, kind)}, places_of(deployment))
+    found = {kind_of_place(stray.removeprefix("planted in ")) for stray in strays}
+    assert found - {"history"} == set(PLANTED) - kind.places
+    assert ("history" in found) is ("history" not in kind.places)
+
+
+def test_a_text_that_is_not_where_it_has_to_be_would_be_missed():
+    missing = {"it": Text("told", Kind.CONTENT, frozenset({"row", "answer"}))}
+    assert ["it in no answer"] == find_strays(missing, [("row x", b"told"), ("answer 1", b"")])
 
 
 def test_each_form_of_a_secret_is_looked_for():
