@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from agentruns.api.agent_app import AGENT_API, build_agent_resolver
-from agentruns.api.app import OPERATOR_API, build_resolver
+from agentruns.api.agent_app import build_agent_resolver
+from agentruns.api.agent_description import AGENT_API
+from agentruns.api.app import build_resolver
 from agentruns.api.openapi import describe_api, render
+from agentruns.api.operator_description import OPERATOR_API
 
 FOLDER = Path(__file__).parents[1] / "docs" / "openapi"
 

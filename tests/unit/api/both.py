@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from agentruns.agent_keys import IssueAgentKey
-from agentruns.api.agent_app import AGENT_API, build_agent_resolver
-from agentruns.api.app import OPERATOR_API, build_resolver
+from agentruns.api.agent_app import build_agent_resolver
+from agentruns.api.agent_description import AGENT_API
+from agentruns.api.app import build_resolver
 from agentruns.api.front import LambdaApp
 from agentruns.api.openapi import Document, describe_api, operations
+from agentruns.api.operator_description import OPERATOR_API
 from agentruns.errors import StartUnknown
 from agentruns.lifecycle import end_run, settle
 from agentruns.model import EvidenceSource, Problem

@@ -14,10 +14,8 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
 from agentruns.api.agent_routes.actions import action_routes
-from agentruns.api.agent_routes.callers import AGENT_KEY, TASK_TOKEN
 from agentruns.api.agent_routes.health import health_routes
 from agentruns.api.agent_routes.reports import report_routes
 from agentruns.api.agent_routes.runs import callback_routes, run_routes
@@ -26,7 +24,6 @@ from agentruns.api.agent_routes.skills import skill_routes
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
-from agentruns.api.openapi import Description, describe_api, header_key, render
 from agentruns.api.problems import ProblemDocument
 from agentruns.request_errors import Unauthenticated
 
@@ -87,31 +84,19 @@ def build_agent_app(services: AgentServices) -> LambdaApp:
     return Front(
         resolver=resolver,
         authenticate=authenticate,
-        more=_code_of,
+        more=code_of,
         challenge=CHALLENGE,
-        documents={DOCUMENT_PATH: cache(lambda: render(describe_api(resolver, AGENT_API)))},
+        documents={DOCUMENT_PATH: cache(lambda: _write_document(resolver))},
     )
 
 
-def _code_of(problem: ProblemDocument) -> Mapping[str, Any]:
+def _write_document(resolver: APIGatewayRestResolver) -> str:
+    """What it is written with costs a cold start: loaded when somebody asks."""
+    from agentruns.api.agent_description import AGENT_API
+    from agentruns.api.openapi import describe_api, render
+
+    return render(describe_api(resolver, AGENT_API))
+
+
+def code_of(problem: ProblemDocument) -> Mapping[str, Any]:
     return {"code": CODES[problem.status]}
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-AGENT_API = Description(
-    title="agentruns: Agent API",
-    text="What an agent of one's own calls back. How to write one: docs/agents.md.",
-    schemes={
-        TASK_TOKEN: HTTPBearer(
-            bearerFormat="JWT", description="The `taskToken` of a dispatch: it speaks for one run."
-        ),
-        AGENT_KEY: header_key("`ApiKey ` and a key of the agent: it speaks for one role."),
-    },
-    security=TASK_TOKEN,
-    more=_code_of,
-    rename=_camel_case,
-)

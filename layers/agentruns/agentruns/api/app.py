@@ -13,7 +13,6 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
-from agentruns.api.openapi import Description, describe_api, header_key, render
 from agentruns.api.problems import ProblemDocument
 from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agent_health import agent_health_routes
@@ -63,24 +62,19 @@ def build_app(services: ApiServices) -> LambdaApp:
     return Front(
         resolver=resolver,
         authenticate=authenticate,
-        more=_nothing_more,
+        more=nothing_more,
         challenge=CHALLENGE,
-        documents={DOCUMENT_PATH: cache(lambda: render(describe_api(resolver, OPERATOR_API)))},
+        documents={DOCUMENT_PATH: cache(lambda: _write_document(resolver))},
     )
 
 
-def _nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
+def _write_document(resolver: APIGatewayRestResolver) -> str:
+    """What it is written with costs a cold start: loaded when somebody asks."""
+    from agentruns.api.openapi import describe_api, render
+    from agentruns.api.operator_description import OPERATOR_API
+
+    return render(describe_api(resolver, OPERATOR_API))
+
+
+def nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
     return {}
-
-
-OPERATOR_API = Description(
-    title="agentruns: operator API",
-    text="Start work, see how it goes, decide, configure. Conventions and examples: docs/api.md.",
-    schemes={
-        "operatorKey": header_key(
-            "`ApiKey ` and an operator key. Which scope a route takes: docs/api.md."
-        )
-    },
-    security="operatorKey",
-    more=_nothing_more,
-)

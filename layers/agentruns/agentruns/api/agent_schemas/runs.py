@@ -35,7 +35,9 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 class AgentBody(BaseModel):
     """A part of an agent's request: nothing is converted, other fields are passed over."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="ignore", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class UsageBody(AgentBody):

@@ -117,7 +117,7 @@ class ConnectionBody(
 ):
     """Access to one of the providers, told apart by `provider`."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
     def access(self) -> Access:
         return self.root.access()

@@ -37,13 +37,17 @@ ONE_LINE_PATTERN = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 class Body(BaseModel):
     """A part of a request: nothing is converted, unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Answer(BaseModel):
     """A part of an answer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 def _require_message_size(message: str) -> str:
