@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from agentruns.comment import Comment, CommentType
 from agentruns.definitions import ActivityRequest, Agent, OperatorKey, Schedule
 from agentruns.durations import DurationHistory
 from agentruns.event_types import EventType
@@ -15,7 +16,7 @@ from agentruns.polling import Detection
 from agentruns.ports import ActivityStore
 from agentruns.providers import Connection, LeenaAopAdapter, LeenaConnection
 from agentruns.statuses import ActivityStatus, RunStatus
-from agentruns.wait import Comment, CommentType, Wait, WaitKind
+from agentruns.wait import Wait, WaitKind
 from agentruns.watching import Watch
 from tests.fakes.clock import NOON
 

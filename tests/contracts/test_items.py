@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentruns.agent_reports import AgentReport
+from agentruns.comment import Comment, Mentions
 from agentruns.durations import BUCKETS, RUNS_KEPT, DurationHistory
 from agentruns.model import (
     Activity,
@@ -26,9 +27,9 @@ from agentruns.model import (
 from agentruns.polling import Detection
 from agentruns.providers import LeenaAopAdapter
 from agentruns.statuses import RunStatus
-from agentruns.store import idempotency_items, items, keys, wait_items
+from agentruns.store import comment_items, idempotency_items, items, keys, wait_items
 from agentruns.store.values import from_item, read_time, to_item, write_time
-from agentruns.wait import Comment, Mentions, Wait
+from agentruns.wait import Wait
 from agentruns.watching import Watch
 from tests.contracts.table import table_properties
 
@@ -131,7 +132,7 @@ class TestRoundTrips:
 
     @given(values_of(Comment))
     def test_comment(self, comment):
-        assert wait_items.read_comment(stored(wait_items.comment_row(comment))) == comment
+        assert comment_items.read_comment(stored(comment_items.comment_row(comment))) == comment
 
     @given(values_of(Idempotency))
     def test_idempotency(self, idempotency):

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from botocore.exceptions import ClientError
 
 from agentruns.agent_reports import ToolCall
+from agentruns.comment import Comment
 from agentruns.definitions import Agent, OperatorKey, Schedule
 from agentruns.durations import StoredDurations
 from agentruns.errors import (
@@ -46,7 +47,7 @@ from agentruns.store.cursors import decode_cursor, encode_cursor
 from agentruns.store.inbox import decode_inbox_cursor, encode_inbox_cursor
 from agentruns.store.items import run_row
 from agentruns.store.values import write_time
-from agentruns.wait import Comment, Wait
+from agentruns.wait import Wait
 from agentruns.wait_ports import InboxEntry
 from tests.fakes.outputs import InMemoryOutputStore
 

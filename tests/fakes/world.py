@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agentruns.actions import AddComment, CreateApproval, ReportBlocker, RequestReview
+from agentruns.actions import CreateApproval, ReportBlocker, RequestReview
 from agentruns.activities import AcceptActivity, Accepted
 from agentruns.adapters.base_urls import validate_file_url
 from agentruns.adapters.leap_run import parse_hook
@@ -21,6 +21,7 @@ from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.cancelling import CancelActivity
 from agentruns.checking import CheckRun, nobody_to_ask
+from agentruns.commenting import AddComment
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.definitions import ActivityRequest, Agent
 from agentruns.hook_urls import HookUrls

@@ -1,48 +1,39 @@
-"""What a run asks for while it goes on: a person's help, a review, an approval; and comments.
+"""What a run asks for while it goes on: a person's help, a review, an approval.
 
 Each is stored once however often it is sent: the same request of the same run is the first one.
-Not here: subtasks and reassignment, which open another activity (`subtasks`, `reassigning`), who
-the caller is (the agent API).
+Not here: subtasks and reassignment, which open another activity (`subtasks`, `reassigning`),
+comments (`commenting`), who the caller is (the agent API).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from agentruns import waits
+from agentruns.agent_calls import agent_name, require_going_on
 from agentruns.errors import ActivityNotFound, InvalidRequest
-from agentruns.event_types import EventType
 from agentruns.idempotency import body_sha256_of
-from agentruns.ids import activity_id_of, new_comment_id, require_activity_id
+from agentruns.ids import activity_id_of, require_activity_id
 from agentruns.linking import LinkActivities
-from agentruns.model import ActivityRecord, Change, Run
+from agentruns.model import ActivityRecord, Change
 from agentruns.ports import ActivityStore, Clock
 from agentruns.transact import transact
-from agentruns.transitions import new_event, touched
 from agentruns.wait import (
     LONGEST_WAIT,
     ApprovalType,
     BlockerType,
-    Comment,
-    CommentType,
-    Mentions,
     RiskLevel,
     Wait,
     WaitKind,
 )
-from agentruns.wait_errors import RunEnded
 
 WAITS_LIMIT = 50
 """An activity that asks for more goes in a circle."""
 
 LINKED_LIMIT = 20
-
-_AGENT_MENTION = re.compile(r"(?<![\w@])@agent:([A-Za-z0-9][A-Za-z0-9_-]{0,63})")
-_HUMAN_MENTION = re.compile(r"(?<![\w@])@human:([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,68 +152,6 @@ class CreateApproval:
                 raise InvalidRequest([(field, str(error))]) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewComment:
-    text: str
-    type: CommentType = CommentType.COMMENT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddComment:
-    """Writes into an activity's thread. Who is mentioned hears of it by the event; an author who
-    mentions himself does not."""
-
-    activities: ActivityStore
-    clock: Clock
-
-    def by_run(self, tenant: str, run_id: str, comment: NewComment) -> Comment:
-        """RunEnded; RunNotFound; ActivityNotFound."""
-
-        def author_of(record: ActivityRecord) -> tuple[str, str | None]:
-            require_going_on(record, run_id)
-            return agent_name(record), run_id
-
-        return self._add(tenant, activity_id_of(run_id), comment, author_of)
-
-    def by_operator(
-        self, tenant: str, activity_id: str, key_id: str, comment: NewComment
-    ) -> Comment:
-        """ActivityNotFound. An activity that has ended can be commented on."""
-        return self._add(tenant, activity_id, comment, lambda _: (f"operator:{key_id}", None))
-
-    def _add(
-        self,
-        tenant: str,
-        activity_id: str,
-        comment: NewComment,
-        author_of: Callable[[ActivityRecord], tuple[str, str | None]],
-    ) -> Comment:
-        now = self.clock()
-        comment_id = new_comment_id(now)
-        added: Comment | None = None
-
-        def decide(record: ActivityRecord) -> Change:
-            nonlocal added
-            author, run_id = author_of(record)
-            added = Comment(
-                tenant=tenant,
-                activity_id=activity_id,
-                comment_id=comment_id,
-                author=author,
-                type=comment.type,
-                text=comment.text,
-                created_at=now,
-                run_id=run_id,
-                mentions=mentions_in(comment.text),
-            )
-            return _commented(record, added, now)
-
-        transact(self.activities, tenant, activity_id, decide)
-        if added is None:
-            raise AssertionError("a transaction decides at least once")
-        return added
-
-
 def ask(
     activities: ActivityStore,
     tenant: str,
@@ -266,45 +195,7 @@ def asked_before(record: ActivityRecord, run_id: str, kind: WaitKind, sha256: st
     return None
 
 
-def require_going_on(record: ActivityRecord, run_id: str) -> Run:
-    """The run. RunNotFound; RunEnded, also where another run has followed."""
-    run = record.run(run_id)
-    if record.activity.status.is_terminal or run.status.is_terminal:
-        raise RunEnded(run_id, run.status)
-    return run
-
-
 def require_room(record: ActivityRecord) -> None:
     if len(record.waits) >= WAITS_LIMIT:
         fault = f"the activity has asked {len(record.waits)} times; at most {WAITS_LIMIT} are taken"
         raise InvalidRequest([("body", fault)])
-
-
-def agent_name(record: ActivityRecord) -> str:
-    return f"agent:{record.activity.agent_role or ''}"
-
-
-def mentions_in(text: str) -> Mentions:
-    """`@agent:role` and `@human:userId`, each once."""
-    return Mentions(
-        agents=tuple(dict.fromkeys(_AGENT_MENTION.findall(text))),
-        humans=tuple(dict.fromkeys(_HUMAN_MENTION.findall(text))),
-    )
-
-
-def _commented(record: ActivityRecord, comment: Comment, now: datetime) -> Change:
-    own = comment.author.removeprefix("agent:").replace("-", "_")
-    others = [role for role in comment.mentions.agents if role.replace("-", "_") != own]
-    detail = {
-        "comment_id": comment.comment_id,
-        "type": comment.type.value,
-        "author": comment.author,
-        "mentioned_agents": others,
-        "mentioned_humans": list(comment.mentions.humans),
-    }
-    run = record.current_run if comment.run_id is None else record.run(comment.run_id)
-    return Change(
-        activity=touched(record.activity, now),
-        events=(new_event(EventType.COMMENT_ADDED, run, now, detail),),
-        comments=(comment,),
-    )

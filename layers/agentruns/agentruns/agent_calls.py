@@ -19,6 +19,7 @@ from agentruns.ids import tool_call_id_for
 from agentruns.model import ActivityRecord, Change, EvidenceSource, Problem, Run
 from agentruns.statuses import RunStatus
 from agentruns.transitions import new_event, resumed, run_in_status, touched, unblocked
+from agentruns.wait_errors import RunEnded
 
 NANOS = 1_000_000_000
 """Costs are kept in billionths of a dollar: sums of them are exact."""
@@ -44,6 +45,18 @@ class AgentResult:
     @property
     def status(self) -> RunStatus:
         return RunStatus.COMPLETED if self.problem is None else RunStatus.FAILED
+
+
+def require_going_on(record: ActivityRecord, run_id: str) -> Run:
+    """The run. RunNotFound; RunEnded, also where another run has followed."""
+    run = record.run(run_id)
+    if record.activity.status.is_terminal or run.status.is_terminal:
+        raise RunEnded(run_id, run.status)
+    return run
+
+
+def agent_name(record: ActivityRecord) -> str:
+    return f"agent:{record.activity.agent_role or ''}"
 
 
 def taken(record: ActivityRecord, run: Run, now: datetime) -> Change | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from agentruns.agent_reports import AgentReport, ToolCall
+from agentruns.comment import Comment
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
 from agentruns.event_types import EventType
@@ -21,7 +22,7 @@ from agentruns.outputs import Output, OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import Adapter
 from agentruns.statuses import ActivityStatus, RunStatus
-from agentruns.wait import Comment, OnApprovalExpired, Wait
+from agentruns.wait import OnApprovalExpired, Wait
 from agentruns.watching import Watch
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from agentruns import lifecycle, waits
-from agentruns.actions import agent_name, require_going_on
 from agentruns.activities import AcceptActivity, start_execution
+from agentruns.agent_calls import agent_name, require_going_on
 from agentruns.definitions import ActivityRequest
 from agentruns.errors import InvalidRequest, StoreConflict, StoreContention
 from agentruns.event_types import EventType

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agentruns import lifecycle, waits
-from agentruns.actions import agent_name, asked_before, require_going_on, require_room
+from agentruns.actions import asked_before, require_room
 from agentruns.activities import AcceptActivity, start_execution
+from agentruns.agent_calls import agent_name, require_going_on
 from agentruns.definitions import ActivityRequest
 from agentruns.errors import AgentDisabled, InvalidRequest, StoreConflict, StoreContention
 from agentruns.idempotency import body_sha256_of

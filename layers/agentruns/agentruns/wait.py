@@ -182,33 +182,5 @@ class Wait:
         return self.expires_at or self.opened_at + LONGEST_WAIT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mentions:
-    """Who is named in a text: roles of agents, ids of people; each once, in order."""
-
-    agents: tuple[str, ...] = ()
-    humans: tuple[str, ...] = ()
-
-
-class CommentType(StrEnum):
-    COMMENT = "comment"
-    INTERVENTION_NOTE = "intervention_note"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
-    """An entry of an activity's thread. `author`: `agent:<role>` or `operator:<key id>`."""
-
-    tenant: str
-    activity_id: str
-    comment_id: str
-    author: str
-    type: CommentType
-    text: str
-    created_at: datetime
-    run_id: str | None = None
-    mentions: Mentions = Mentions()
-
-
 def open_among(waits: Sequence[Wait]) -> tuple[Wait, ...]:
     return tuple(wait for wait in waits if wait.is_open)

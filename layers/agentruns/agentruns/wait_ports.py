@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from agentruns.comment import Comment
 from agentruns.model import Page
-from agentruns.wait import Comment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from agentruns.workflows import LookAtWorkflowRun
 
 CALL_DEADLINE_SECONDS = 20.0
+CHECK_DEADLINE_SECONDS = 9.0
+"""Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""
 
 CHECK_DEADLINE_SECONDS = 9.0
 """Checking a connection takes two calls while a caller waits, and API Gateway waits 29 s."""

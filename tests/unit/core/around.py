@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 from agentruns import sweeping
-from agentruns.actions import ApprovalWanted, Blocker, NewComment, ReviewWanted
+from agentruns.actions import ApprovalWanted, Blocker, ReviewWanted
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport, ToolCallStatus
 from agentruns.agent_streams import ToolCallReport
+from agentruns.commenting import NewComment
 from agentruns.errors import PermanentError, StartUnknown
 from agentruns.event_types import EventType
 from agentruns.model import Event, Problem

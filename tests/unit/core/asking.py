@@ -8,11 +8,12 @@ from agentruns.actions import (
     ApprovalWanted,
     Asked,
     Blocker,
-    NewComment,
     ReviewWanted,
 )
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
+from agentruns.comment import Comment
+from agentruns.commenting import NewComment
 from agentruns.deciding import Answered
 from agentruns.definitions import ActivityRequest
 from agentruns.model import Problem
@@ -24,7 +25,6 @@ from agentruns.wait import (
     Answer,
     ApprovalType,
     BlockerType,
-    Comment,
     Decision,
     Wait,
 )

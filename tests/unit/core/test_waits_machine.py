@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from agentruns.actions import ApprovalWanted, Blocker, NewComment, ReviewWanted
+from agentruns.actions import ApprovalWanted, Blocker, ReviewWanted
+from agentruns.commenting import NewComment
 from agentruns.errors import ActivityEnded, Conflict, InvalidRequest
 from agentruns.model import RetryPolicy
 from agentruns.reassigning import Reassignment

@@ -112,6 +112,7 @@ def test_use_cases_know_no_technology():
         "budgeted_leap",
         "cancelling",
         "checking",
+        "commenting",
         "connection_checks",
         "connections",
         "deciding",

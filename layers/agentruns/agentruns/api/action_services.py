@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentruns.actions import AddComment, CreateApproval, ReportBlocker, RequestReview
+from agentruns.actions import CreateApproval, ReportBlocker, RequestReview
 from agentruns.activities import AcceptActivity
+from agentruns.commenting import AddComment
 from agentruns.linking import LinkActivities
 from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.reassigning import Reassign

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentruns.actions import AddComment
+from agentruns.commenting import AddComment
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.inbox import ListInbox
 from agentruns.ports import ActivityStore, Clock

@@ -32,6 +32,7 @@ from agentruns.model import (
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
+from agentruns.store.comment_items import comment_row
 from agentruns.store.cursors import decode_cursor, encode_cursor
 from agentruns.store.idempotency_items import idempotency_row, read_idempotency
 from agentruns.store.items import (
@@ -48,7 +49,7 @@ from agentruns.store.slots import enter_queue, move, read_slots
 from agentruns.store.table import ABSENT, Condition, Delete, DynamoDbTable, Put, at_version
 from agentruns.store.tool_calls import tool_call_writes
 from agentruns.store.values import Row, read_time, to_item, write_time
-from agentruns.store.wait_items import comment_row, read_wait, wait_row
+from agentruns.store.wait_items import read_wait, wait_row
 from agentruns.store.watches import read_watch
 from agentruns.wait import Wait
 

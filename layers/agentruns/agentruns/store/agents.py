@@ -5,14 +5,14 @@ from __future__ import annotations
 from agentruns.definitions import Agent
 from agentruns.errors import AgentNotFound
 from agentruns.model import OnStartUnknown, RetryPolicy
-from agentruns.store.items import (
+from agentruns.store.keys import agents_key
+from agentruns.store.settings_json import (
     adapter_from_json,
     adapter_to_json,
     detection_from_json,
     detection_to_json,
     retry_to_json,
 )
-from agentruns.store.keys import agents_key
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
 from agentruns.wait import OnApprovalExpired

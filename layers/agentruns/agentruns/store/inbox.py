@@ -9,13 +9,13 @@ import base64
 import binascii
 import hashlib
 
+from agentruns.comment import Comment
 from agentruns.errors import InvalidRequest
 from agentruns.model import Page
 from agentruns.store import keys
+from agentruns.store.comment_items import read_comment
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_time, to_item
-from agentruns.store.wait_items import read_comment
-from agentruns.wait import Comment
 from agentruns.wait_ports import InboxEntry
 
 _CHECK_CHARACTERS = 16

@@ -7,8 +7,8 @@ from typing import Any
 from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import ScheduleNotFound
 from agentruns.model import OnStartUnknown, Priority
-from agentruns.store.items import adapter_from_json, adapter_to_json
 from agentruns.store.keys import schedules_key
+from agentruns.store.settings_json import adapter_from_json, adapter_to_json
 from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
 

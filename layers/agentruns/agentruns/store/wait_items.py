@@ -1,4 +1,4 @@
-"""Waits and comments as rows, and back. What is None, empty or false is left out.
+"""Waits as rows, and back. What is None, empty or false is left out.
 
 `tests/contracts` holds every field to the round trip. Not here: runs and activities (`items`).
 """
@@ -10,20 +10,15 @@ from typing import Any
 from agentruns.store import keys
 from agentruns.store.values import (
     Row,
-    read_json,
     read_optional_time,
     read_time,
-    write_json,
     write_optional_time,
     write_time,
 )
 from agentruns.wait import (
     ApprovalType,
     BlockerType,
-    Comment,
-    CommentType,
     Decision,
-    Mentions,
     RiskLevel,
     Wait,
     WaitKind,
@@ -100,39 +95,6 @@ def read_wait(row: Row) -> Wait:
         decision=Decision(row["decision"]) if "decision" in row else None,
         **texts,
         **times,
-    )
-
-
-def comment_row(comment: Comment) -> Row:
-    return {
-        "pk": keys.activity_key(comment.tenant, comment.activity_id),
-        "sk": keys.comment_sort_key(comment.comment_id),
-        "tenant": comment.tenant,
-        "activity_id": comment.activity_id,
-        "comment_id": comment.comment_id,
-        "author": comment.author,
-        "type": comment.type.value,
-        "text": comment.text,
-        "created_at": write_time(comment.created_at),
-        "run_id": comment.run_id,
-        "mentions": write_json(
-            {"agents": comment.mentions.agents, "humans": comment.mentions.humans}
-        ),
-    }
-
-
-def read_comment(row: Row) -> Comment:
-    mentions = read_json(row["mentions"])
-    return Comment(
-        tenant=row["tenant"],
-        activity_id=row["activity_id"],
-        comment_id=row["comment_id"],
-        author=row["author"],
-        type=CommentType(row["type"]),
-        text=row["text"],
-        created_at=read_time(row["created_at"]),
-        run_id=row.get("run_id"),
-        mentions=Mentions(agents=tuple(mentions["agents"]), humans=tuple(mentions["humans"])),
     )
 
 

@@ -15,16 +15,17 @@ from agentruns.actions import (
     ApprovalWanted,
     Asked,
     Blocker,
-    NewComment,
     ReviewWanted,
 )
 from agentruns.api.agent_schemas.runs import AgentBody
 from agentruns.api.schemas.fields import Answer, Message, Name, PriorityWord
+from agentruns.comment import Comment, CommentType
+from agentruns.commenting import NewComment
 from agentruns.errors import InvalidRequest
 from agentruns.model import Priority
 from agentruns.reassigning import Reassigned, Reassignment
 from agentruns.subtasks import Subtask
-from agentruns.wait import ApprovalType, BlockerType, Comment, CommentType, Wait
+from agentruns.wait import ApprovalType, BlockerType, Wait
 
 Title = Annotated[str, Field(min_length=1, max_length=200, examples=["Publish the article"])]
 Description = Annotated[str, Field(max_length=4000)]

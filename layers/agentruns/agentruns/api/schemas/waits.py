@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentruns.actions import NewComment
 from agentruns.api.schemas.fields import Answer, Body, Moment, PriorityWord
+from agentruns.comment import Comment, CommentType
+from agentruns.commenting import NewComment
 from agentruns.deciding import Answered
 from agentruns.inbox import InboxItem
 from agentruns.statuses import ActivityStatus
@@ -15,8 +16,6 @@ from agentruns.wait import Answer as GivenAnswer
 from agentruns.wait import (
     ApprovalType,
     BlockerType,
-    Comment,
-    CommentType,
     Decision,
     RiskLevel,
     Wait,
