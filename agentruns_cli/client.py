@@ -154,8 +154,11 @@ class ApiClient:
     def resolve_human_task(self, task_id: str, body: Mapping[str, Any]) -> JsonObject:
         return self._send("POST", _path("human-tasks", task_id, "resolve"), body=body)
 
-    def add_comment(self, activity_id: str, body: Mapping[str, Any]) -> JsonObject:
-        return self._send("POST", _path("activities", activity_id, "comments"), body=body)
+    def add_comment(
+        self, activity_id: str, body: Mapping[str, Any], *, idempotency_key: str
+    ) -> JsonObject:
+        path = _path("activities", activity_id, "comments")
+        return self._send("POST", path, body=body, idempotency_key=idempotency_key)
 
     def all_comments(self, activity_id: str) -> Iterator[JsonObject]:
         """The whole thread, oldest first, page by page."""

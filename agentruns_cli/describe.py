@@ -256,6 +256,7 @@ def _activity_fields(activity: Activity, now: datetime) -> list[str]:
             ("redrive of", activity.redrive_of),
             ("redriven as", activity.redriven_as),
             ("subtask of", activity.parent_activity_id),
+            ("mentioned in", " ".join(map(str, activity.mentioned_in.values()))),
             ("reassigned from", activity.reassigned_from),
             ("reassigned as", activity.reassigned_as),
             ("adapter", _adapter_text(activity.adapter)),

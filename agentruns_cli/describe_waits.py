@@ -78,6 +78,15 @@ def comment_lines(comments: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{moment_text(moment)}  {author}  {text}"
 
 
+def notification_lines(comment: Mapping[str, Any]) -> Iterator[str]:
+    """Which of the agents that a comment mentions are told of it, and why others are not."""
+    for each in comment.get("notified") or ():
+        yield f"Notified: {each.get('agent_role', '')}  {each.get('activity_id', '')}"
+    for each in comment.get("not_notified") or ():
+        reason = str(each.get("reason", "")).replace("_", " ")
+        yield f"Not notified: {each.get('agent_role', '')} ({reason})"
+
+
 def _inbox_row(item: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     title = one_line(str(item.get("title") or ""))
     shown = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"

@@ -105,6 +105,7 @@ class Activity:
     runs: tuple[Run, ...]
     waits: tuple[Mapping[str, Any], ...]
     parent_activity_id: str | None
+    mentioned_in: Mapping[str, Any]
     reassigned_from: str | None
     reassigned_as: str | None
 
@@ -180,6 +181,7 @@ def parse_activity(body: Mapping[str, Any]) -> Activity:
         runs=tuple(parse_run(run) for run in _objects(body.get("runs"))),
         waits=tuple(_objects(body.get("waits"))),
         parent_activity_id=_text(body.get("parent_activity_id")),
+        mentioned_in=_mapping(body.get("mentioned_in")),
         reassigned_from=_text(body.get("reassigned_from")),
         reassigned_as=_text(body.get("reassigned_as")),
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from agentruns_cli.describe_waits import comment_lines, inbox_table
+from agentruns_cli.describe_waits import comment_lines, inbox_table, notification_lines
 from agentruns_cli.errors import UsageFault
 from agentruns_cli.inputs import activity_id_of
 from agentruns_cli.session import OpenSession, Session, over_the_api
@@ -89,14 +89,20 @@ def comment(
         str | None, typer.Argument(metavar="TEXT", help="What to write; left out, the thread.")
     ] = None,
 ) -> None:
-    """Write into an activity's thread, or read it. @agent:role and @human:id mention somebody."""
+    """Write into an activity's thread, or read it. @agent:role and @human:id mention somebody.
+
+    A mentioned agent is given an activity of its own, and answers in the thread.
+    """
     session = open_session()
     activity_id = activity_id_of(identifier)
     if text is None:
         _show_thread(session, activity_id)
         return
-    answer = session.client.add_comment(activity_id, {"text": text})
+    key = session.surroundings.new_idempotency_key()
+    answer = session.client.add_comment(activity_id, {"text": text}, idempotency_key=key)
     session.screen.answer(answer, str(answer.get("comment_id", "")))
+    for line in notification_lines(answer):
+        session.screen.chatter(line)
 
 
 def print_answered(session: Session, answer: JsonObject) -> None:

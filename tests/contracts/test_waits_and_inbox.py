@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agentruns.comment import Notification, WhyNotNotified
 from agentruns.errors import InvalidRequest, StoreConflict
 from agentruns.model import Activity, ActivityInput, Change
 from agentruns.statuses import RunStatus
@@ -163,3 +164,46 @@ class TestComments:
         assert [] == found(comments[3].comment_id, 10)
         assert () == inbox.list_comments("other", activity.activity_id, "", 10)
         assert () == store.read("acme", activity.activity_id).waits
+
+    def test_the_newest_are_listed_oldest_first(self, stores):
+        store, inbox = stores
+        activity = create(store)
+        for number in range(4):
+            at = NOON + timedelta(seconds=number)
+            comment = a_comment(replace(activity, created_at=at), text=str(number))
+            activity = store.apply(Change(activity=activity, comments=(comment,))).activity
+
+        def newest(limit: int, tenant: str = "acme") -> list[str]:
+            listed = inbox.list_newest_comments(tenant, activity.activity_id, limit)
+            return [comment.text for comment in listed]
+
+        assert ["2", "3"] == newest(2)
+        assert ["0", "1", "2", "3"] == newest(4) == newest(10)
+        assert [] == newest(2, "other")
+
+    def test_one_is_found_by_its_id_and_by_its_key(self, stores):
+        store, inbox = stores
+        activity = create(store)
+        notification = Notification(agent_role="editor", activity_id="act_1")
+        silent = Notification(agent_role="nobody", why_not=WhyNotNotified.UNKNOWN_AGENT)
+        comment = a_comment(
+            activity, key_sha256="a" * 64, notifications=(notification, silent), reply_to="cmt_0"
+        )
+        store.apply(Change(activity=activity, comments=(comment,)))
+        activity_id, comment_id = activity.activity_id, comment.comment_id
+        assert comment == inbox.find_comment("acme", activity_id, comment_id)
+        assert comment == inbox.find_comment_by_key("acme", activity_id, "a" * 64)
+        assert inbox.find_comment("acme", activity_id, "cmt_0") is None
+        assert inbox.find_comment("other", activity_id, comment_id) is None
+        assert inbox.find_comment_by_key("acme", activity_id, "b" * 64) is None
+        assert inbox.find_comment_by_key("other", activity_id, "a" * 64) is None
+        assert (comment,) == inbox.list_comments("acme", activity_id, "", 10)
+
+    def test_a_key_has_one_comment(self, stores):
+        store, inbox = stores
+        activity = create(store)
+        first, second = (a_comment(activity, key_sha256="a" * 64) for _ in range(2))
+        activity = store.apply(Change(activity=activity, comments=(first,))).activity
+        with pytest.raises(StoreConflict):
+            store.apply(Change(activity=activity, comments=(second,)))
+        assert (first,) == inbox.list_comments("acme", activity.activity_id, "", 10)

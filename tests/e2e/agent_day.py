@@ -59,13 +59,17 @@ def live_through_a_day_of_an_agent(deployment: Deployment) -> AgentDay:
         started = {"agent_role": ROLE, "message": "Write"}
         activity_id = str(deployment.call("POST", "/v1/activities", started)["activity_id"])
         deployment.wait_for_end(activity_id)
+        comment = {"text": f"@agent:{ROLE} look again"}
+        path_of_thread = f"/v1/activities/{activity_id}/comments"
+        (notified,) = deployment.call("POST", path_of_thread, comment)["notified"]
+        deployment.wait_for_end(notified["activity_id"])
         _call_as_the_agent(deployment, key, agent.dispatches[-1])
         _call_as_the_agent(deployment, key[:-1] + "!", agent.dispatches[-1])
         deployment.call("GET", f"{path}/health")
         deployment.call("DELETE", f"{path}/keys/{key.split('_')[1]}")
     for number, dispatch in enumerate(agent.dispatches):
         secrets[f"task token {number}"] = dispatch["taskToken"]
-    return AgentDay(activity_ids=[activity_id], secrets=secrets)
+    return AgentDay(activity_ids=[activity_id, notified["activity_id"]], secrets=secrets)
 
 
 def _call_as_the_agent(deployment: Deployment, key: str, dispatch: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_the_lifecycle_of_a_run(agent: AgentSide):
     assert status == 200
     assert set(context) == {
         *("runId", "activityId", "tenantId", "agentRole", "wakeReason", "prompt"),
-        *("systemPrompt", "skills", "model", "maxTurns", "timeoutMs"),
+        *("systemPrompt", "skills", "comments", "model", "maxTurns", "timeoutMs"),
     }
     assert (context["wakeReason"], context["agentRole"]) == ("new_task", ROLE)
     assert context["skills"] == [{"name": "contract-seo", "content": SKILL}]

@@ -144,6 +144,8 @@ class InMemoryActivityStore:
                 before = entry.waits.get(wait.number)
                 if (before.version if before else 0) != wait.version:
                     raise StoreConflict(f"wait {wait.wait_id!r} moved on")
+            for comment in change.comments:
+                _require_new(entry, comment)
             stored = tuple(_stored_run(run) for run in change.runs)
             if change.admission_before is not None:
                 self._move(activity, change.admission_before)
@@ -293,6 +295,19 @@ class InMemoryActivityStore:
             comments = sorted(entry.comments, key=lambda each: each.comment_id) if entry else []
         return tuple(each for each in comments if each.comment_id > after)[:limit]
 
+    def list_newest_comments(
+        self, tenant: str, activity_id: str, limit: int
+    ) -> tuple[Comment, ...]:
+        return self.list_comments(tenant, activity_id, "", 10**9)[-limit:]
+
+    def find_comment(self, tenant: str, activity_id: str, comment_id: str) -> Comment | None:
+        found = self.list_comments(tenant, activity_id, "", 10**9)
+        return next((each for each in found if each.comment_id == comment_id), None)
+
+    def find_comment_by_key(self, tenant: str, activity_id: str, key_sha256: str) -> Comment | None:
+        found = self.list_comments(tenant, activity_id, "", 10**9)
+        return next((each for each in found if each.key_sha256 == key_sha256), None)
+
     def _entry(self, tenant: str, activity_id: str) -> _Entry:
         try:
             return self._entries[tenant, activity_id]
@@ -311,6 +326,13 @@ def _for_people(entry: _Entry) -> list[tuple[datetime, str]]:
         for run in entry.runs.values()
         if run.status in {RunStatus.PAUSED, RunStatus.START_UNKNOWN}
     ]
+
+
+def _require_new(entry: _Entry, comment: Comment) -> None:
+    for other in entry.comments:
+        has_key = comment.key_sha256 is not None and other.key_sha256 == comment.key_sha256
+        if has_key or other.comment_id == comment.comment_id:
+            raise StoreConflict(f"comment {comment.comment_id!r} or its key is taken")
 
 
 def _require_version(entry: _Entry, run: Run) -> None:

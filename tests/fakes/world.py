@@ -21,7 +21,7 @@ from agentruns.api_keys import StoredApiKeys
 from agentruns.budgeting import BudgetedLeenaApi, RequestBudget
 from agentruns.cancelling import CancelActivity
 from agentruns.checking import CheckRun, nobody_to_ask
-from agentruns.commenting import AddComment
+from agentruns.commenting import AddComment, FollowMentions
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.definitions import ActivityRequest, Agent
 from agentruns.hook_urls import HookUrls
@@ -29,6 +29,7 @@ from agentruns.hooks import AcceptHook
 from agentruns.inbox import ListInbox
 from agentruns.learning import LearnDurations
 from agentruns.linking import LinkActivities
+from agentruns.mentions import NotifyAgents
 from agentruns.model import Event, Trigger
 from agentruns.parking import CountLooks
 from agentruns.polling import PollPolicy
@@ -258,7 +259,10 @@ class World:
         )
         self.agent_runs = AgentRuns(**clocked)
         self.read_context = ReadContext(
-            runs=self.agent_runs, brief_agent=self.brief_agent, outputs=lambda: outputs
+            runs=self.agent_runs,
+            brief_agent=self.brief_agent,
+            outputs=lambda: outputs,
+            comments=self.store,
         )
         self.renew_token = RenewToken(runs=self.agent_runs, task_tokens=self.task_tokens)
         self.deliver_result = DeliverResult(runs=self.agent_runs, clock=self.clock, **waking)
@@ -307,7 +311,12 @@ class World:
         self.report_blocker = ReportBlocker(**clocked)
         self.request_review = RequestReview(**clocked)
         self.create_approval = CreateApproval(link_activities=self.link_activities, **clocked)
-        self.add_comment = AddComment(**clocked)
+        commenting: dict[str, Any] = clocked | {
+            "comments": wrap("comments", self.store),
+            "notify_agents": NotifyAgents(accept_activity=self.accept_activity),
+        }
+        self.add_comment = AddComment(**commenting)
+        self.follow_mentions = FollowMentions(outputs=lambda: outputs, **commenting)
         self.create_subtask = CreateSubtask(**opening)
         self.reassign = Reassign(**waking, **opening)
         self.decide_approval = DecideApproval(**answering)

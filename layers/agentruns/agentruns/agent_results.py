@@ -7,7 +7,6 @@ here: HTTP (`api.agent_routes`), the rules of what a call makes of the run (`age
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +17,8 @@ from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
 from agentruns.agent_records import Skill
 from agentruns.agent_tasks import BriefAgent, TaskBriefing
 from agentruns.agents import agent_for, is_same_role
+from agentruns.comment import Comment, Mention
+from agentruns.commenting import newest_of_thread
 from agentruns.definitions import Agent
 from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound
 from agentruns.ids import activity_id_of
@@ -25,11 +26,11 @@ from agentruns.model import ActivityRecord, Change, Run
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.request_errors import Unauthenticated
-from agentruns.run_outputs import find_output, own_ref
+from agentruns.run_outputs import own_ref, read_text
 from agentruns.statuses import RunStatus
 from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
 from agentruns.transact import Decide, transact
-from agentruns.wake import text_of
+from agentruns.wait_ports import CommentStore
 from agentruns.waking import WakeExecution
 
 logger = logging.getLogger(__name__)
@@ -74,9 +75,22 @@ class AgentRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MentionedIn:
+    """Where the agent was mentioned, and what was said there."""
+
+    mention: Mention
+    title: str
+    comments: tuple[Comment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
+    """`comments`: the newest of the activity's thread. `mentioned_in`: of a notification."""
+
     briefing: TaskBriefing
     skills: tuple[Skill, ...]
+    comments: tuple[Comment, ...] = ()
+    mentioned_in: MentionedIn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,7 @@ class ReadContext:
     runs: AgentRuns
     brief_agent: BriefAgent
     outputs: Callable[[], OutputStore]
+    comments: CommentStore
 
     def __call__(self, caller: TaskCaller, run_id: str) -> RunContext:
         record = self.runs.enter(caller, run_id)
@@ -93,13 +108,28 @@ class ReadContext:
         briefing = replace(briefing, prior_output=self._prior_output(record) or None)
         agent = agent_for(self.brief_agent.agents, caller.tenant, briefing.agent_role)
         skills = self.brief_agent.skills_of_agent.contents(agent)
-        return RunContext(briefing=briefing, skills=skills)
+        return RunContext(
+            briefing=briefing,
+            skills=skills,
+            comments=newest_of_thread(self.comments, caller.tenant, record.activity.activity_id),
+            mentioned_in=self._mentioned_in(record),
+        )
+
+    def _mentioned_in(self, record: ActivityRecord) -> MentionedIn | None:
+        mention, tenant = record.activity.mentioned_in, record.activity.tenant
+        if mention is None:
+            return None
+        return MentionedIn(
+            mention=mention,
+            title=self.runs.activities.read(tenant, mention.activity_id).activity.title,
+            comments=newest_of_thread(self.comments, tenant, mention.activity_id),
+        )
 
     def _prior_output(self, record: ActivityRecord) -> str | None:
         """Of the newest earlier run that had one, also where it is too large for its row."""
         for run in reversed(record.runs[:-1]):
             if own_ref(run) is not None:
-                return text_of(json.loads(find_output(self.outputs, run).read_all()))
+                return read_text(self.outputs, run)
         return None
 
 

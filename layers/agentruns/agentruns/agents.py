@@ -189,7 +189,12 @@ def agent_for(agents: AgentStore, tenant: str, role: str) -> Agent:
 
 def is_same_role(one: str, other: str) -> bool:
     """In whichever spelling."""
-    return other in (one, other_spelling(one))
+    return one_spelling(one) == one_spelling(other)
+
+
+def one_spelling(role: str) -> str:
+    """Of the two that a role has, always the same."""
+    return min(role, other_spelling(role))
 
 
 def require_connection(

@@ -8,6 +8,7 @@ https://github.com/ulid/spec, encoding only.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from datetime import datetime
@@ -28,7 +29,7 @@ TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
 def new_ulid(now: datetime) -> str:
     """26 characters: 48 bits of milliseconds since 1970, then 80 random bits; sorts by time."""
     number = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+    return _encode(number, 26)
 
 
 def new_activity_id(now: datetime) -> str:
@@ -75,6 +76,14 @@ def new_comment_id(now: datetime) -> str:
     return f"cmt_{new_ulid(now)}"
 
 
+def notification_id_for(comment_id: str, agent_role: str) -> str:
+    """The id of the activity that a comment opens for an agent which it mentions: the comment's
+    time, then 80 bits that both decide. So the same comment opens one activity per agent."""
+    digest = hashlib.sha256(f"{comment_id}#{agent_role}".encode()).digest()
+    own = _encode(int.from_bytes(digest[:10], "big"), 16)
+    return f"act_{comment_id.removeprefix('cmt_')[:10]}{own}"
+
+
 def require_activity_id(value: str) -> str:
     """`value` itself. ActivityNotFound where it is no activity id at all."""
     if _ACTIVITY_ID.match(value) is None:
@@ -85,3 +94,8 @@ def require_activity_id(value: str) -> str:
 def execution_name(activity_id: str, generation: int) -> str:
     """The name of the Step Functions execution that carries an activity's `generation`."""
     return f"{activity_id}-{generation}"
+
+
+def _encode(number: int, characters: int) -> str:
+    """In base 32, the digit of the least weight last."""
+    return "".join(_CROCKFORD[(number >> 5 * place) & 31] for place in reversed(range(characters)))

@@ -25,7 +25,6 @@ from agentruns.model import (
     OnStartUnknown,
     Problem,
     Run,
-    Trigger,
     WakeReason,
 )
 from agentruns.polling import plan_next_visit
@@ -61,9 +60,7 @@ RETRYABLE_CODES = frozenset({UPSTREAM_FAILED, AGENT_FAILED})
 def first_run(activity: Activity) -> Run:
     waits = activity.admission is Admission.WAITING
     wait = timedelta(seconds=plan_next_visit(0.0)) if waits else timedelta(0)
-    is_probe = activity.trigger is Trigger.PROBE
-    reason = WakeReason.PROBE if is_probe else WakeReason.NEW_TASK
-    return next_run(activity, activity.attempt, activity.created_at, wait, reason)
+    return next_run(activity, activity.attempt, activity.created_at, wait, activity.first_reason)
 
 
 def opened(activity: Activity, run: Run) -> NewEvent:

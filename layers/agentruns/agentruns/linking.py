@@ -7,7 +7,6 @@ about at once, and the sweeper makes up for what was lost. Not here: the rules (
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,18 +14,17 @@ from datetime import timedelta
 from typing import Any
 
 from agentruns import waits
+from agentruns.commenting import FollowMentions
 from agentruns.errors import ActivityNotFound
-from agentruns.event_types import EventType
 from agentruns.ids import activity_id_of_wait
-from agentruns.model import ActivityRecord, Change, Event, Run
+from agentruns.model import ActivityRecord, Change, Event
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityStore, Clock
-from agentruns.run_outputs import find_output, own_ref
+from agentruns.run_outputs import read_text
 from agentruns.statuses import ActivityStatus
 from agentruns.transitions import touched
 from agentruns.wait import Answer, Decision, Wait, WaitKind
 from agentruns.wait_errors import ApprovalNotFound
-from agentruns.wake import text_of
 from agentruns.waking import TransactAndWake
 
 VISIT_EVERY = timedelta(hours=1)
@@ -129,12 +127,6 @@ class LinkActivities:
         except ActivityNotFound:
             logger.warning("parent_not_found", extra={"parent_activity_id": parent_id})
 
-    def _output_of(self, run: Run) -> str | None:
-        """Also where it is too large for its row."""
-        if own_ref(run) is None:
-            return None
-        return text_of(json.loads(find_output(self.outputs, run).read_all()))
-
     def _ended(self, parent: ActivityRecord, wait: Wait, child: ActivityRecord) -> Change:
         now = self.clock()
         activity = child.activity
@@ -142,7 +134,7 @@ class LinkActivities:
             following = replace(wait, subtask_activity_id=activity.reassigned_as)
             return Change(activity=touched(parent.activity, now), waits=(following,))
         is_done = activity.status is ActivityStatus.DONE
-        output = self._output_of(child.current_run) if is_done else None
+        output = read_text(self.outputs, child.current_run) if is_done else None
         answer = Answer(
             decision=Decision.COMPLETED if is_done else Decision.FAILED,
             answered_by=f"activity:{activity.activity_id}",
@@ -154,9 +146,10 @@ class LinkActivities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFromStream:
-    """Feeds `LinkActivities` with a batch of DynamoDB stream records."""
+    """Feeds `LinkActivities` and `FollowMentions` with a batch of DynamoDB stream records."""
 
     link_activities: LinkActivities
+    follow_mentions: FollowMentions
     event_of_record: Callable[[Mapping[str, Any]], Event | None]
 
     def __call__(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -164,10 +157,11 @@ class LinkFromStream:
         (ReportBatchItemFailures)."""
         for record in records:
             event = self.event_of_record(record)
-            if event is None or event.type is EventType.COMMENT_ADDED:
+            if event is None:
                 continue
             try:
                 self.link_activities(event)
+                self.follow_mentions(event)
             except Exception:  # the rest is delivered again with it
                 logger.exception("link_failed", extra={"activity_id": event.activity_id})
                 return [str(record["dynamodb"]["SequenceNumber"])]

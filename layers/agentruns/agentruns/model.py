@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from agentruns.agent_reports import AgentReport, ToolCall
-from agentruns.comment import Comment
+from agentruns.comment import Comment, Mention
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
 from agentruns.event_types import EventType
@@ -62,6 +62,7 @@ class Trigger(StrEnum):
     REDRIVE = "redrive"
     AGENT = "agent"
     PROBE = "probe"
+    MENTION = "mention"
 
 
 class WakeReason(StrEnum):
@@ -75,6 +76,7 @@ class WakeReason(StrEnum):
     BLOCKER_RESOLVED = "blocker_resolved"
     APPROVAL_DECIDED = "approval_decided"
     PROBE = "probe"
+    MENTION = "mention"
 
 
 class EvidenceSource(StrEnum):
@@ -161,6 +163,7 @@ class Run:
     tool_calls: int = 0
     tool_cost_nanousd: int = 0
     tool_call_bytes: int = 0
+    comments: int = 0
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -241,6 +244,7 @@ class Activity:
     reassigned_from: str | None = None
     reassigned_as: str | None = None
     parent_activity_id: str | None = None
+    mentioned_in: Mention | None = None  # of a notification
     # How long its work may take, without what it waits for people; None: until the deadline.
     timeout_seconds: int | None = None
     on_approval_expired: OnApprovalExpired = OnApprovalExpired.FAIL
@@ -250,6 +254,13 @@ class Activity:
         if self.timeout_seconds is None:
             return self.deadline_at - self.created_at
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def first_reason(self) -> WakeReason:
+        """Why its first run is opened; of a notification also where it is done again."""
+        if self.mentioned_in is not None:
+            return WakeReason.MENTION
+        return WakeReason.PROBE if self.trigger is Trigger.PROBE else WakeReason.NEW_TASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

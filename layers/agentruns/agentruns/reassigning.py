@@ -188,6 +188,7 @@ def _with_lineage(successor: Activity, old: Activity) -> Activity:
         successor,
         reassigned_from=old.activity_id,
         parent_activity_id=old.parent_activity_id,
+        mentioned_in=old.mentioned_in,
         admission=successor.admission if successor.agent_role else Admission.UNLIMITED,
     )
 

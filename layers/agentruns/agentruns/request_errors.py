@@ -48,7 +48,7 @@ class IdempotencyKeyReused(InvalidRequest):
     code = "idempotency_key_reused"
 
     def __init__(self, key: str) -> None:
-        problem = f"{key!r} was used with another body in the last 24 hours; use a new key"
+        problem = f"{key!r} was used with another body before; use a new key"
         super().__init__([("Idempotency-Key", problem)])
         self.key = key
 

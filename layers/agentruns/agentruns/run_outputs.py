@@ -6,6 +6,7 @@ here: HTTP and its ranges (`api.outputs`), storing (`ports.ActivityStore`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from agentruns.errors import OutputNotFound
 from agentruns.model import Run
 from agentruns.outputs import Output, OutputRef, OutputStore, output_of
+from agentruns.wake import text_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,13 @@ def find_output(
             own = in_row if is_in_row else None
             return ReadableOutput(ref=ref, run=run, in_row=own, outputs=outputs)
     raise OutputNotFound(run.run_id)
+
+
+def read_text(outputs: Callable[[], OutputStore], run: Run) -> str | None:
+    """A run's output as text, also where it is too large for its row; None where it has none."""
+    if own_ref(run) is None:
+        return None
+    return text_of(json.loads(find_output(outputs, run).read_all()))
 
 
 def own_ref(run: Run) -> OutputRef | None:

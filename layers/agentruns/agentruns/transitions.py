@@ -6,7 +6,7 @@ What `lifecycle` puts its changes together from. Not here: which change follows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -201,12 +201,13 @@ def _links(activity: Activity, withdrawn: Sequence[Wait]) -> dict[str, Any]:
 
 
 def about(activity: Activity) -> dict[str, Any]:
+    mention = activity.mentioned_in
     return {
         "status": activity.status.value,
         "agent_role": activity.agent_role,
         "title": activity.title,
         "tags": list(activity.tags),
-    }
+    } | ({"mentioned_in": asdict(mention)} if mention else {})
 
 
 def remote_ids(activity: Activity, remote_id: str) -> dict[str, Any]:

@@ -35,3 +35,14 @@ class CommentStore(Protocol):
     ) -> tuple[Comment, ...]:
         """Oldest first, those after the comment of that id; "": from the first. Empty for an
         unknown activity."""
+
+    def list_newest_comments(
+        self, tenant: str, activity_id: str, limit: int
+    ) -> tuple[Comment, ...]:
+        """The last ones, oldest first."""
+
+    def find_comment(self, tenant: str, activity_id: str, comment_id: str) -> Comment | None:
+        """Strongly consistent."""
+
+    def find_comment_by_key(self, tenant: str, activity_id: str, key_sha256: str) -> Comment | None:
+        """The one that was written with that key. Strongly consistent."""

@@ -193,11 +193,23 @@ def publish_events() -> PublishEvents:
 
 @functools.cache
 def link_activities() -> LinkFromStream:
+    from agentruns.commenting import FollowMentions
     from agentruns.linking import LinkFromStream
+    from agentruns.mentions import NotifyAgents
     from agentruns.store.stream import event_of_record
 
     Settings.load("output_bucket_name")  # where the large output of a subtask is
-    return LinkFromStream(link_activities=parts.link_activities(), event_of_record=event_of_record)
+    return LinkFromStream(
+        link_activities=parts.link_activities(),
+        follow_mentions=FollowMentions(
+            activities=parts.stores().activities,
+            comments=parts.stores().inbox,
+            notify_agents=NotifyAgents(accept_activity=parts.accept_activity()),
+            outputs=parts.outputs,
+            clock=parts.now,
+        ),
+        event_of_record=event_of_record,
+    )
 
 
 @functools.cache
@@ -274,7 +286,10 @@ def agent_api() -> LambdaApp:
             keyring=AgentKeyring(keys=parts.stores().agent_keys, clock=parts.now),
             runs=runs,
             read_context=ReadContext(
-                runs=runs, brief_agent=parts.brief_agent(), outputs=parts.outputs
+                runs=runs,
+                brief_agent=parts.brief_agent(),
+                outputs=parts.outputs,
+                comments=parts.stores().inbox,
             ),
             renew_token=RenewToken(runs=runs, task_tokens=parts.task_tokens()),
             deliver_result=DeliverResult(
@@ -297,6 +312,7 @@ def agent_api() -> LambdaApp:
             ),
             actions=action_services_over(
                 activities=parts.stores().activities,
+                comments=parts.stores().inbox,
                 accept_activity=parts.accept_activity(),
                 link_activities=parts.link_activities(),
                 executions=parts.executions(),

@@ -44,6 +44,7 @@ class AgentApi:
                     runs=world.agent_runs,
                     brief_agent=world.brief_agent,
                     outputs=lambda: world.outputs,
+                    comments=world.store,
                 ),
                 renew_token=RenewToken(runs=world.agent_runs, task_tokens=world.task_tokens),
                 deliver_result=world.deliver_result,
@@ -67,6 +68,7 @@ class AgentApi:
                 report_tool_call=world.report_tool_call,
                 actions=action_services_over(
                     activities=world.store,
+                    comments=world.store,
                     accept_activity=world.accept_activity,
                     link_activities=world.link_activities,
                     executions=world.executions,

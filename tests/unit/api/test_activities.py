@@ -83,6 +83,7 @@ def test_get_shows_the_activity_with_its_runs(ready: Api):
         "reassigned_from": None,
         "reassigned_as": None,
         "parent_activity_id": None,
+        "mentioned_in": None,
         "waits": [],
         "admission": "unlimited",
     }

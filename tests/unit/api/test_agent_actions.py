@@ -29,6 +29,8 @@ class AgentDesk(Desk):
 def desk():
     desk = AgentDesk()
     desk.world.put_agent(role="editor", adapter=WRITER_ADAPTER)
+    signing = {"signing_secrets": ["whsec_" + "c2VjcmV0" * 4]}
+    desk.world.secrets.put(f"agentruns/test/agents/{TENANT}/editor", signing, "")
     desk.world.put_agent(role="sleeping", adapter=WRITER_ADAPTER, enabled=False)
     return desk
 
@@ -106,9 +108,46 @@ def test_a_comment(desk):
     assert (201, {"commentId": comment.comment_id}) == (status, answer)
 
 
+def test_a_comment_that_is_sent_again_is_the_first_one(desk):
+    body = {"text": "@agent:editor look"}
+    assert desk.call("add-comment", body) == desk.call("add-comment", body)
+    assert 1 == len(desk.world.store.list_comments(TENANT, desk.activity_id, "", 10))
+
+
+def test_an_agent_that_is_mentioned_is_told_of_it_and_reads_the_thread(desk):
+    desk.call("add-comment", {"text": "first"})
+    desk.world.clock.advance(1)
+    _, answer = desk.call("add-comment", {"text": "@agent:editor look"})
+    (comment,) = desk.world.store.list_newest_comments(TENANT, desk.activity_id, 1)
+    (notification,) = comment.notified
+    thread_id, desk.activity_id = desk.activity_id, str(notification.activity_id)
+    desk.settle()
+    desk.call("add-comment", {"text": "on it"})
+    api = AgentApi(desk.world)
+    context = api.call("GET", f"/agent/v1/runs/{desk.run_id}/context").json
+    assert ("mention", ["on it"]) == (
+        context["wakeReason"],
+        [each["text"] for each in context["comments"]],
+    )
+    mentioned = context["mentionedIn"]
+    assert (thread_id, answer["commentId"], "An article") == (
+        mentioned["activityId"],
+        mentioned["commentId"],
+        mentioned["title"],
+    )
+    assert {
+        "author": f"agent:{WRITER}",
+        "type": "comment",
+        "text": "first",
+        "createdAt": "2026-01-02T12:00:00Z",
+    } == mentioned["comments"][0]
+    assert ["first", "@agent:editor look"] == [each["text"] for each in mentioned["comments"]]
+
+
 @pytest.mark.parametrize(
     ("action", "body", "field"),
     [
+        ("add-comment", {"text": " ".join(f"@agent:a{n}" for n in range(6))}, "text"),
         ("report-blocker", {}, "blockerType"),
         ("report-blocker", BLOCKER | {"blockerType": "channel_auth_expired"}, "channelId"),
         ("report-blocker", BLOCKER | {"blockerType": "bored"}, "blockerType"),

@@ -139,6 +139,7 @@ def test_the_context_is_all_that_the_agent_needs(api: AgentApi):
         "prompt": 'Write it\n\nContext:\n{\n  "topic": "VPN"\n}',
         "systemPrompt": "You write.",
         "skills": [],
+        "comments": [],
         "model": "large",
         "maxTurns": 12,
         "timeoutMs": 86_400_000,

@@ -189,6 +189,44 @@ class TestComments:
         assert ["it_support"] == page["items"][1]["mentioned_agents"]
         assert (["third"], None) == ([each["text"] for each in rest["items"]], rest["next_after"])
 
+    def test_the_answer_says_who_was_notified_and_who_was_not(self, ready):
+        activity_id = ready.started()["activity_id"]
+        text = "@agent:it-support and @agent:nobody"
+        answer = ready.call("POST", f"/v1/activities/{activity_id}/comments", {"text": text})
+        (notified,) = answer.json["notified"]
+        assert "it_support" == notified["agent_role"]
+        silent = {"agent_role": "nobody", "reason": "unknown_agent"}
+        assert [silent] == answer.json["not_notified"]
+        shown = ready.call("GET", f"/v1/activities/{notified['activity_id']}").json
+        comment_id = answer.json["comment_id"]
+        assert {"activity_id": activity_id, "comment_id": comment_id} == shown["mentioned_in"]
+        assert ("mention", "mention", "queued") == (
+            shown["trigger"],
+            shown["runs"][0]["wake_reason"],
+            shown["status"],
+        )
+
+    def test_a_key_makes_a_repeat_the_first_one(self, ready):
+        path = f"/v1/activities/{ready.started()['activity_id']}/comments"
+        key = {"Idempotency-Key": "k1"}
+        first = ready.call("POST", path, {"text": "x"}, headers=key)
+        again = ready.call("POST", path, {"text": "x"}, headers=key)
+        assert (201, first.json, "true") == (
+            again.status,
+            again.json,
+            again.headers["Idempotent-Replayed"],
+        )
+        assert "Idempotent-Replayed" not in first.headers
+        other = ready.call("POST", path, {"text": "y"}, headers=key)
+        assert (422, "idempotency_key_reused") == (other.status, _code(other))
+
+    def test_too_many_mentions_are_refused(self, ready):
+        path = f"/v1/activities/{ready.started()['activity_id']}/comments"
+        text = " ".join(f"@agent:a{number}" for number in range(6))
+        answer = ready.call("POST", path, {"text": text})
+        assert (422, ["text"]) == (answer.status, answer.fields)
+        assert "at most 5" in answer.json["detail"]
+
     @pytest.mark.parametrize("activity_id", ["act_x", "act_01ARZ3NDEKTSV4RRFFQ69G5FAV"])
     def test_an_unknown_activity_has_none(self, ready, activity_id):
         path = f"/v1/activities/{activity_id}/comments"

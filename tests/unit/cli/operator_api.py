@@ -71,6 +71,7 @@ def an_activity(
         "reassigned_from": None,
         "reassigned_as": None,
         "parent_activity_id": None,
+        "mentioned_in": None,
         "runs": runs,
         "waits": [],
     }

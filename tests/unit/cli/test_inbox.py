@@ -157,6 +157,21 @@ class TestComments:
         assert outcome.stdout == "cmt_1\n"
         assert cli.run("comment", ACTIVITY_ID, "x", "--json").document == {"comment_id": "cmt_1"}
 
+    def test_it_says_who_was_notified_and_who_was_not(self, cli, api):
+        answer = {
+            "comment_id": "cmt_1",
+            "notified": [{"agent_role": "editor", "activity_id": "act_2"}],
+            "not_notified": [{"agent_role": "sleeper", "reason": "agent_disabled"}],
+        }
+        api.answers("POST", COMMENTS_PATH, answer, status=201)
+        outcome = cli.run("comment", ACTIVITY_ID, "@agent:editor @agent:sleeper")
+        assert outcome.stdout == "cmt_1\n"
+        assert outcome.stderr.splitlines() == [
+            "Notified: editor  act_2",
+            "Not notified: sleeper (agent disabled)",
+        ]
+        assert api.requests[-1].headers["Idempotency-Key"]
+
     def test_the_thread_is_read_to_its_end(self, cli, api):
         first, second = (
             {
@@ -188,6 +203,12 @@ class TestComments:
 
 
 class TestShow:
+    def test_a_notification_says_where_it_comes_from(self, cli, api):
+        mention = {"activity_id": "act_2", "comment_id": "cmt_1"}
+        api.answers("GET", f"/v1/activities/{ACTIVITY_ID}", an_activity(mentioned_in=mention))
+        api.answers("GET", f"/v1/runs/{RUN_ID}/events", {"items": [], "next_after": None})
+        assert "act_2 cmt_1" in cli.run("show", ACTIVITY_ID).stdout
+
     def shown(self, cli, api, **wait: Any) -> Any:
         runs = [a_run("completed"), a_run("pending", attempt=2, wake_reason="rejection")]
         activity = an_activity("awaiting_review", runs=runs, waits=[a_wait(**wait)])

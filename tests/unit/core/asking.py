@@ -127,4 +127,5 @@ class Desk:
         for activity_id in activity_ids:
             for event in self.world.events(activity_id):
                 self.world.link_activities(event)
+                self.world.follow_mentions(event)
         self.settle()

@@ -7,6 +7,7 @@ suite's `deliveries` invokes again and again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ import pytest
 from agentruns.actions import ReviewWanted
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_errors import ResultAlreadyReceived
+from agentruns.commenting import NewComment
 from agentruns.errors import StartUnknown
 from agentruns.linking import LinkFromStream
 from agentruns.model import Event
@@ -177,10 +179,23 @@ def linking(world: World) -> Deliver:
     wait = world.create_subtask(TENANT, parked_writing(world).run_id, subtask)
     child_id = str(wait.subtask_activity_id)
     world.cancel_activity(TENANT, child_id, "")
-    events = {str(event.sequence): event for event in world.events(child_id)}
+    return _streamed(world, child_id)
+
+
+def notifying(world: World) -> Deliver:
+    """A comment that mentions an agent, as the stream brings it."""
+    activity_id = parked_writing(world).activity_id
+    comment = NewComment(text=f"@agent:{WRITER} look")
+    world.add_comment.by_operator(TENANT, activity_id, "k1", comment)
+    return _streamed(world, activity_id)
+
+
+def _streamed(world: World, activity_id: str) -> Deliver:
+    events = {str(event.sequence): event for event in world.events(activity_id)}
     records = [{"dynamodb": {"SequenceNumber": number}} for number in events]
     link = LinkFromStream(
         link_activities=world.link_activities,
+        follow_mentions=world.follow_mentions,
         event_of_record=lambda record: events[record["dynamodb"]["SequenceNumber"]],
     )
     return lambda: link(records)
@@ -197,7 +212,7 @@ def tending(world: World) -> Deliver:
 DELIVERIES: dict[str, dict[str, Callable[[World], Deliver]]] = {
     "accept_event": {"a request": accepting},
     "operator_api": {"a request": accepting, "a decision": deciding},
-    "link_activities": {"a subtask's end": linking},
+    "link_activities": {"a subtask's end": linking, "a mention": notifying},
     "open_run": {"an execution": opening},
     "mint_token": {"a run": minting},
     "execute_aop": {"a run": starting, "an answer that is lost": starting_without_an_answer},
@@ -263,6 +278,6 @@ def test_run_three_times_it_leaves_the_rows_of_one_run(function, case):
     assert once == rows(world)
     assert len(world.leena.executes) + len(world.leap.calls_of("start")) <= 1
     activity_ids = {activity_id for _, activity_id in world.store._entries}
-    assert len(activity_ids) == (2 if "subtask" in case else 1)
+    assert len(activity_ids) == (2 if {"subtask", "mention"} & set(re.findall(r"\w+", case)) else 1)
     for activity_id in activity_ids:
         check_invariants(world, activity_id)

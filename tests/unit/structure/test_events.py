@@ -77,6 +77,7 @@ OUTCOMES: dict[str, Any] = {
     "sweep-minute": {"due": 1, "left_alone": 1},
     "sweep-by_hand": {"due": 1, "left_alone": 1},
     "link_activities-subtask_ended": {"batchItemFailures": []},
+    "link_activities-agent_mentioned": {"batchItemFailures": []},
     "link_activities-unknown_event_type": ValueError,
     "publish_events-new_events": {"batchItemFailures": []},
     "publish_events-other_rows": {"batchItemFailures": []},
@@ -131,7 +132,9 @@ def world(monkeypatch):
     beside = {
         "publish_events": publish,
         "link_activities": LinkFromStream(
-            link_activities=world.link_activities, event_of_record=event_of_record
+            link_activities=world.link_activities,
+            follow_mentions=world.follow_mentions,
+            event_of_record=event_of_record,
         ),
     }
     for name in WORKERS:

@@ -17,6 +17,7 @@ from tests.unit.structure.project import (
 
 # The core, from the bottom up: values and rules, then the ports that speak of them.
 VALUES = {
+    "comment",
     *("agent_errors", "agent_ports", "agent_records", "agent_reports", "agent_stores", "budget"),
     *("bulk_runs", "definitions", "deltas", "durations", "error_names", "errors", "event_types"),
     *("gate", "ids", "learned_plan", "log_positions", "model", "outputs", "polling", "ports"),
@@ -132,6 +133,7 @@ def test_use_cases_know_no_technology():
         "learning",
         "lifecycle",
         "linking",
+        "mentions",
         "look_marks",
         "operator_keys",
         "parking",

@@ -82,7 +82,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "link_activities": {
         TABLE: WRITE,
         OUTPUTS: {"s3:GetObject"},
-        MACHINE: {"states:SendTaskSuccess"},
+        MACHINE: {"states:SendTaskSuccess", "states:StartExecution"},
         "FailedLinksQueue": {"sqs:SendMessage"},
     },
     "accept_event": {

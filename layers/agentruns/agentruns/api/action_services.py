@@ -11,9 +11,11 @@ from agentruns.actions import CreateApproval, ReportBlocker, RequestReview
 from agentruns.activities import AcceptActivity
 from agentruns.commenting import AddComment
 from agentruns.linking import LinkActivities
+from agentruns.mentions import NotifyAgents
 from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.reassigning import Reassign
 from agentruns.subtasks import CreateSubtask
+from agentruns.wait_ports import CommentStore
 from agentruns.waking import WakeExecution
 
 
@@ -30,6 +32,7 @@ class ActionServices:
 def action_services_over(
     *,
     activities: ActivityStore,
+    comments: CommentStore,
     accept_activity: AcceptActivity,
     link_activities: LinkActivities,
     executions: Executions,
@@ -55,5 +58,10 @@ def action_services_over(
             wake_execution=wake_execution,
             clock=clock,
         ),
-        add_comment=AddComment(activities=activities, clock=clock),
+        add_comment=AddComment(
+            activities=activities,
+            comments=comments,
+            notify_agents=NotifyAgents(accept_activity=accept_activity),
+            clock=clock,
+        ),
     )

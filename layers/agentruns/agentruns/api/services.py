@@ -202,6 +202,7 @@ def services_over(
             activities=activities,
             inbox=inbox,
             comments=comments,
+            accept_activity=accept_activity,
             wake_execution=wake_execution,
             clock=clock,
         ),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentruns.activities import AcceptActivity
 from agentruns.commenting import AddComment
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.inbox import ListInbox
+from agentruns.mentions import NotifyAgents
 from agentruns.ports import ActivityStore, Clock
 from agentruns.wait_ports import CommentStore, Inbox
 from agentruns.waking import TransactAndWake, WakeExecution
@@ -29,6 +31,7 @@ def wait_services_over(
     activities: ActivityStore,
     inbox: Inbox,
     comments: CommentStore,
+    accept_activity: AcceptActivity,
     wake_execution: WakeExecution,
     clock: Clock,
 ) -> WaitServices:
@@ -37,6 +40,11 @@ def wait_services_over(
         list_inbox=ListInbox(activities=activities, inbox=inbox, clock=clock),
         decide_approval=DecideApproval(transact_and_wake=transact_and_wake, clock=clock),
         resolve_human_task=ResolveHumanTask(transact_and_wake=transact_and_wake, clock=clock),
-        add_comment=AddComment(activities=activities, clock=clock),
+        add_comment=AddComment(
+            activities=activities,
+            comments=comments,
+            notify_agents=NotifyAgents(accept_activity=accept_activity),
+            clock=clock,
+        ),
         comments=comments,
     )

@@ -32,7 +32,7 @@ from agentruns.model import (
 from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
-from agentruns.store.comment_items import comment_row
+from agentruns.store.comment_items import comment_writes
 from agentruns.store.cursors import decode_cursor, encode_cursor
 from agentruns.store.idempotency_items import idempotency_row, read_idempotency
 from agentruns.store.items import (
@@ -236,7 +236,7 @@ def _writes_of(change: Change, after: ActivityRecord) -> list[Put | Delete]:
             Put(row=wait_row(stored), condition=_as_read(wait.version))
             for wait, stored in zip(change.waits, after.waits, strict=True)
         ),
-        *(Put(row=comment_row(comment), condition=ABSENT) for comment in change.comments),
+        *(write for comment in change.comments for write in comment_writes(comment)),
         *(Put(row=event_row(event), condition=ABSENT) for event in _number(before, change.events)),
     ]
     if change.tool_call is not None:

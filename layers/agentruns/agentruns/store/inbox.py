@@ -58,6 +58,25 @@ class DynamoDbInbox:
         )
         return tuple(map(read_comment, rows))
 
+    def list_newest_comments(
+        self, tenant: str, activity_id: str, limit: int
+    ) -> tuple[Comment, ...]:
+        pk = keys.activity_key(tenant, activity_id)
+        rows = self._table.read_last(
+            pk, keys.comment_sort_key(""), keys.comment_sort_key("~"), limit
+        )
+        return tuple(map(read_comment, rows))
+
+    def find_comment(self, tenant: str, activity_id: str, comment_id: str) -> Comment | None:
+        pk = keys.activity_key(tenant, activity_id)
+        row = self._table.get(pk, keys.comment_sort_key(comment_id))
+        return None if row is None else read_comment(row)
+
+    def find_comment_by_key(self, tenant: str, activity_id: str, key_sha256: str) -> Comment | None:
+        pk = keys.activity_key(tenant, activity_id)
+        key = self._table.get(pk, keys.comment_key_sort_key(key_sha256))
+        return None if key is None else self.find_comment(tenant, activity_id, key["comment_id"])
+
 
 def encode_inbox_cursor(tenant: str, last: str) -> str:
     """`last`: the sort key of the last entry shown. URL-safe without padding."""

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from agentruns.agent_reports import AgentReport
+from agentruns.comment import Mention
 from agentruns.durations import DurationHistory
 from agentruns.event_types import EventType
 from agentruns.model import (
@@ -87,6 +88,7 @@ def activity_row(activity: Activity) -> Row:
         "reassigned_from": activity.reassigned_from,
         "reassigned_as": activity.reassigned_as,
         "parent_activity_id": activity.parent_activity_id,
+        "mentioned_in": _write_mention(activity.mentioned_in),
         "timeout_seconds": activity.timeout_seconds,
         "on_approval_expired": activity.on_approval_expired.value,
     }
@@ -125,6 +127,7 @@ def read_activity(row: Row) -> Activity:
         reassigned_from=row.get("reassigned_from"),
         reassigned_as=row.get("reassigned_as"),
         parent_activity_id=row.get("parent_activity_id"),
+        mentioned_in=_read_mention(row.get("mentioned_in")),
         timeout_seconds=row.get("timeout_seconds"),
         on_approval_expired=OnApprovalExpired(row.get("on_approval_expired", "fail")),
     )
@@ -191,6 +194,7 @@ def run_row(run: Run) -> Row:
         "tool_calls": run.tool_calls or None,
         "tool_cost_nanousd": run.tool_cost_nanousd or None,
         "tool_call_bytes": run.tool_call_bytes or None,
+        "comments": run.comments or None,
         "evidence": write_json([_evidence_to_json(each) for each in run.evidence]),
     }
 
@@ -235,6 +239,7 @@ def read_run(row: Row) -> Run:
         tool_calls=row.get("tool_calls", 0),
         tool_cost_nanousd=row.get("tool_cost_nanousd", 0),
         tool_call_bytes=row.get("tool_call_bytes", 0),
+        comments=row.get("comments", 0),
         evidence=tuple(_evidence_from_json(each) for each in read_json(row["evidence"])),
     )
 
@@ -292,6 +297,14 @@ def _write_problem(problem: Problem | None) -> str | None:
 
 def _read_problem(text: str | None) -> Problem | None:
     return None if text is None else Problem(**read_json(text))
+
+
+def _write_mention(mention: Mention | None) -> str | None:
+    return None if mention is None else write_json(asdict(mention))
+
+
+def _read_mention(text: str | None) -> Mention | None:
+    return None if text is None else Mention(**read_json(text))
 
 
 def _write_report(report: AgentReport | None) -> str | None:

@@ -7,6 +7,8 @@
                                                       `inbox` while it waits for a person
                                      WAIT#<number>    what it waits for; the same two indexes
                                      COMMENT#<id>     a comment
+                                     COMMENTKEY#<sha256 of key>
+                                                      which one has the key
                                      EVT#<sequence>   an event; the table's stream publishes it
                                      CALL#<attempt>#<number>
                                                       a tool call of a run, in full
@@ -35,7 +37,7 @@
                                                       until when parked runs are looked at; TTL
 
 Reading an activity is one query from META to WAIT#~, which leaves out all of those that come before
-META: INPUT, EVT#, COMMENT#, CALL#, DELTA#, DELTAS#.
+META: INPUT, EVT#, COMMENT#, COMMENTKEY#, CALL#, DELTA#, DELTAS#.
 """
 
 from __future__ import annotations
@@ -79,6 +81,10 @@ def wait_sort_key(number: int) -> str:
 
 def comment_sort_key(comment_id: str) -> str:
     return f"{COMMENT_PREFIX}{comment_id}"
+
+
+def comment_key_sort_key(key_sha256: str) -> str:
+    return f"COMMENTKEY#{key_sha256}"
 
 
 def inbox_key(tenant: str) -> str:

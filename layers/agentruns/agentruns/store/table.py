@@ -210,6 +210,17 @@ class DynamoDbTable:
         )
         return _take((row for rows, _ in pages for row in rows), limit)
 
+    def read_last(self, pk: str, first: str, last: str, limit: int) -> list[Row]:
+        """As `read_range`, but of more than `limit` rows the last ones; in order too."""
+        pages = self.query_pages(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=to_item({":pk": pk, ":first": first, ":last": last}),
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return _take((row for rows, _ in pages for row in rows), limit)[::-1]
+
     def read_stretch(self, pk: str, first: str, last: str, limit: int) -> tuple[list[Row], bool]:
         """As `read_range`, but one page of it: at most a megabyte; and whether more may follow."""
         pages = self.query_pages(

@@ -19,8 +19,9 @@ from pydantic import (
 
 from agentruns.agent_calls import AgentResult
 from agentruns.agent_reports import AgentReport
-from agentruns.agent_results import RunContext
+from agentruns.agent_results import MentionedIn, RunContext
 from agentruns.api.schemas.fields import Answer
+from agentruns.comment import Comment, CommentType
 from agentruns.errors import InvalidRequest
 from agentruns.model import Problem, Run
 from agentruns.problem_words import AGENT_FAILED
@@ -106,6 +107,40 @@ class ContextSkill(Answer):
     content: str
 
 
+class ContextComment(Answer):
+    author: Annotated[str, Field(examples=["operator:bootstrap"])]
+    type: CommentType
+    text: str
+    createdAt: datetime  # noqa: N815
+
+    @classmethod
+    def of(cls, comment: Comment) -> ContextComment:
+        return cls(
+            author=comment.author,
+            type=comment.type,
+            text=comment.text,
+            createdAt=comment.created_at,
+        )
+
+
+class ContextMention(Answer):
+    """Where the agent was mentioned; `comments` as those of the activity itself."""
+
+    activityId: str  # noqa: N815
+    commentId: Annotated[str, Field(examples=["cmt_01J9Z3M7QK8W5T2X4Y6A8B0C1D"])]  # noqa: N815
+    title: str
+    comments: list[ContextComment]
+
+    @classmethod
+    def of(cls, found: MentionedIn) -> ContextMention:
+        return cls(
+            activityId=found.mention.activity_id,
+            commentId=found.mention.comment_id,
+            title=found.title,
+            comments=list(map(ContextComment.of, found.comments)),
+        )
+
+
 class ContextAnswer(SparseAnswer):
     runId: str  # noqa: N815
     activityId: str  # noqa: N815
@@ -119,6 +154,13 @@ class ContextAnswer(SparseAnswer):
     rejectionNote: str | None = None  # noqa: N815
     reviewerFeedback: str | None = None  # noqa: N815
     subtaskOutput: str | None = None  # noqa: N815
+    comments: Annotated[
+        list[ContextComment],
+        Field(description="The newest 50 of the activity's thread, oldest first."),
+    ]
+    mentionedIn: Annotated[  # noqa: N815
+        ContextMention | None, Field(description="Of a notification.")
+    ] = None
     model: str
     maxTurns: int | None = None  # noqa: N815
     timeoutMs: int  # noqa: N815
@@ -143,6 +185,8 @@ class ContextAnswer(SparseAnswer):
             rejectionNote=briefing.rejection_note,
             reviewerFeedback=briefing.reviewer_feedback,
             subtaskOutput=briefing.subtask_output,
+            comments=list(map(ContextComment.of, context.comments)),
+            mentionedIn=ContextMention.of(context.mentioned_in) if context.mentioned_in else None,
             model=briefing.model,
             maxTurns=briefing.max_turns,
             timeoutMs=briefing.timeout_ms,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from agentruns.api.access import caller_of, tenant_of
-from agentruns.api.routes.parameters import new_router
+from agentruns.api.routes.parameters import IdempotencyKey, new_router
 from agentruns.api.schemas.waits import (
     AnsweredAnswer,
     CommentAnswer,
@@ -68,12 +69,23 @@ def wait_routes(services: ApiServices) -> Router:
         tags=_TAGS,
         status_code=HTTPStatus.CREATED.value,
     )
-    def add_comment(activity_id: str, body: CommentBody) -> CommentAnswer:
+    def add_comment(
+        activity_id: str, body: CommentBody, idempotency_key: IdempotencyKey = None
+    ) -> Response[CommentAnswer]:
         caller = caller_of(router, Scope.OPERATE)
-        comment = services.waits.add_comment.by_operator(
-            caller.tenant, require_activity_id(activity_id), caller.key_id, body.comment()
+        added = services.waits.add_comment.by_operator(
+            caller.tenant,
+            require_activity_id(activity_id),
+            caller.key_id,
+            body.comment(),
+            idempotency_key,
         )
-        return CommentAnswer.of(comment)
+        return Response(
+            status_code=HTTPStatus.CREATED.value,
+            content_type="application/json",
+            body=CommentAnswer.of(added.comment),
+            headers={"Idempotent-Replayed": "true"} if added.is_repeated else {},
+        )
 
     @router.get(
         "/activities/<activity_id>/comments", summary="Read an activity's comments", tags=_TAGS

@@ -118,6 +118,13 @@ class AcceptedAnswer(Answer):
         )
 
 
+class MentionAnswer(Answer):
+    """In whose thread the agent was mentioned, and by which comment."""
+
+    activity_id: str
+    comment_id: Annotated[str, Field(examples=["cmt_01J9Z3M7QK8W5T2X4Y6A8B0C1D"])]
+
+
 class ActivitySummaryAnswer(Answer):
     """An activity as the list shows it."""
 
@@ -142,6 +149,7 @@ class ActivitySummaryAnswer(Answer):
     reassigned_from: str | None
     reassigned_as: str | None
     parent_activity_id: str | None
+    mentioned_in: Annotated[MentionAnswer | None, Field(description="Of a notification.")]
     admission: Annotated[
         Admission,
         Field(description="`waiting`: for a slot of the connection, which limits them."),
@@ -215,6 +223,7 @@ def _fields_of_cancelled(cancelled: Cancelled) -> dict[str, Any]:
 
 
 def _fields_of(activity: Activity) -> dict[str, Any]:
+    mention = activity.mentioned_in
     return {
         "activity_id": activity.activity_id,
         "tenant": activity.tenant,
@@ -237,5 +246,10 @@ def _fields_of(activity: Activity) -> dict[str, Any]:
         "reassigned_from": activity.reassigned_from,
         "reassigned_as": activity.reassigned_as,
         "parent_activity_id": activity.parent_activity_id,
+        "mentioned_in": (
+            MentionAnswer(activity_id=mention.activity_id, comment_id=mention.comment_id)
+            if mention
+            else None
+        ),
         "admission": activity.admission,
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agentruns.api.schemas.fields import Answer, Body, Moment, PriorityWord
-from agentruns.comment import Comment, CommentType
+from agentruns.comment import Comment, CommentType, WhyNotNotified
 from agentruns.commenting import NewComment
 from agentruns.deciding import Answered
 from agentruns.inbox import InboxItem
@@ -192,6 +192,18 @@ class InboxAnswer(Answer):
     next_cursor: str | None
 
 
+class NotifiedAnswer(Answer):
+    """`activity_id` is the activity that tells the agent of the comment."""
+
+    agent_role: Annotated[str, Field(examples=["editor"])]
+    activity_id: str
+
+
+class NotNotifiedAnswer(Answer):
+    agent_role: Annotated[str, Field(examples=["sleeper"])]
+    reason: Annotated[WhyNotNotified, Field(examples=["agent_disabled"])]
+
+
 class CommentAnswer(Answer):
     comment_id: Annotated[str, Field(examples=["cmt_01J9Z3M7QK8W5T2X4Y6A8B0C1D"])]
     activity_id: str
@@ -201,6 +213,15 @@ class CommentAnswer(Answer):
     run_id: str | None
     mentioned_agents: list[str]
     mentioned_humans: list[str]
+    notified: list[NotifiedAnswer]
+    not_notified: list[NotNotifiedAnswer]
+    reply_to: Annotated[
+        str | None,
+        Field(
+            description="Of the answer of an agent that was mentioned: the comment that did so.",
+            examples=[None],
+        ),
+    ]
     created_at: Moment
 
     @classmethod
@@ -214,6 +235,17 @@ class CommentAnswer(Answer):
             run_id=comment.run_id,
             mentioned_agents=list(comment.mentions.agents),
             mentioned_humans=list(comment.mentions.humans),
+            notified=[
+                NotifiedAnswer(agent_role=each.agent_role, activity_id=each.activity_id or "")
+                for each in comment.notified
+            ],
+            not_notified=[
+                NotNotifiedAnswer.model_validate(
+                    {"agent_role": each.agent_role, "reason": each.why_not}
+                )
+                for each in comment.not_notified
+            ],
+            reply_to=comment.reply_to,
             created_at=comment.created_at,
         )
 
