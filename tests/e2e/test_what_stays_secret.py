@@ -139,7 +139,8 @@ def _live_through_a_day(
     )
     deployment.request("PUT", "/v1/connections/canary-refused", data=json.dumps(asked)[:-1])
     deployment.request("POST", "/v1/activities", document)
-    put_event(deployment, "agentruns.request", "ActivityRequested", {"agent_role": "it_support"})
+    nobody = {"agent_role": "canary_nobody"}  # so it ends among the failed events
+    put_event(deployment, "agentruns.request", "ActivityRequested", nobody)
 
     unauthorized = {"operation": "execute", "kind": "status", "status": 401, "times": 1}
     faults: dict[str, list[dict[str, Any]]] = {
