@@ -14,7 +14,7 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from chaos.agents.calls import AgentApi
-from chaos.agents.conduct import EARLY, Work, conduct_of
+from chaos.agents.conduct import EARLY, Releases, Work, conduct_of
 from chaos.agents.ledger import AgentLedger
 from chaos.books import Taken
 from local.emulation.errors import RequestRefused
@@ -39,10 +39,10 @@ class FaultyAgent(Served):
         self.faults = FaultScript()
         self.secrets: dict[str, str] = {}
         self.api = AgentApi(self.ledger)
+        self.releases = Releases()
         self._seed = seed
         self._at_work: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._released: dict[str, threading.Event] = {}
         self._vocabulary = FaultVocabulary(
             requests=(DISPATCH,),
             own_kinds={kind: OwnKind(operations=frozenset({DISPATCH})) for kind in _BENDERS},
@@ -62,11 +62,6 @@ class FaultyAgent(Served):
         """Whether it will still call for a run of the activity."""
         with self._lock:
             return self._at_work[activity_id] > 0
-
-    def released(self, activity_id: str) -> threading.Event:
-        """Set when whoever holds a run of the activity back may go on."""
-        with self._lock:
-            return self._released.setdefault(activity_id, threading.Event())
 
     def _answer(self, request: Request) -> Delivery:
         return answer_or_refuse(request, lambda: self._deliver(request))
@@ -100,7 +95,7 @@ class FaultyAgent(Served):
         )
         with self._lock:
             self._at_work[activity_id] += 1
-        work = Work.of(self, dispatch, self._seed)
+        work = Work.of(self.api, self.releases, dispatch, self._seed)
         thread = threading.Thread(target=self._work, args=(work, activity_id), daemon=True)
         thread.start()
         if work.plan == EARLY:

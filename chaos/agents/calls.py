@@ -29,7 +29,7 @@ _TRY_LATER = frozenset({429, 500, 502, 503, 504})
 
 class AgentApi:
     def __init__(self, ledger: AgentLedger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._room = threading.BoundedSemaphore(AT_ONCE)
 
     def call(
@@ -64,7 +64,7 @@ class AgentApi:
             tries=tries,
             is_ours=not token,
         )
-        self._ledger.record_call(call)
+        self.ledger.record_call(call)
         return call
 
     def _send(

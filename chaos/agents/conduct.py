@@ -7,15 +7,15 @@ a call is sent (`calls`).
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chaos.agents.calls import AgentApi
+from chaos.agents.ledger import AgentLedger
 from chaos.books import AgentCall
-
-if TYPE_CHECKING:
-    from chaos.agents.agent import FaultyAgent
 
 EARLY = "early"
 HOLDS = "holds"
@@ -25,22 +25,44 @@ RELEASED_AFTER_SECONDS = 90.0
 """How long a run is held back at most: whoever was to release it may have failed."""
 
 
+class Releases:
+    """Who holds a run of an activity back waits until somebody lets it go on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._released: dict[str, threading.Event] = {}
+
+    def of(self, activity_id: str) -> threading.Event:
+        with self._lock:
+            return self._released.setdefault(activity_id, threading.Event())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One run at work. `plan` and `other`: the first two words of its prompt."""
 
-    agent: FaultyAgent
+    api: AgentApi
+    ledger: AgentLedger
+    releases: Releases
     dispatch: Mapping[str, Any]
     plan: str
     other: str
     luck: random.Random
 
     @classmethod
-    def of(cls, agent: FaultyAgent, dispatch: Mapping[str, Any], seed: int) -> Work:
+    def of(cls, api: AgentApi, releases: Releases, dispatch: Mapping[str, Any], seed: int) -> Work:
         prompt = str(dispatch["prompt"])
         plan, other, *_ = (*prompt.split(), "", "")
         luck = random.Random(f"{seed} {prompt} {dispatch['activityId']}")  # noqa: S311  # no secrets
-        return cls(agent=agent, dispatch=dispatch, plan=plan, other=other, luck=luck)
+        return cls(
+            api=api,
+            ledger=api.ledger,
+            releases=releases,
+            dispatch=dispatch,
+            plan=plan,
+            other=other,
+            luck=luck,
+        )
 
     @property
     def run_id(self) -> str:
@@ -58,7 +80,7 @@ class Work:
         key: str = "",
         token: str = "",
     ) -> AgentCall:
-        return self.agent.api.call(self.dispatch, name, body, key=key, token=token)
+        return self.api.call(self.dispatch, name, body, key=key, token=token)
 
     def begin(self) -> None:
         """What every run that works does first: reads, writes some text, uses a tool."""
@@ -112,7 +134,7 @@ def delivers(work: Work) -> None:
 
 def fails_once(work: Work) -> None:
     """The first run that gets so far says that it failed."""
-    failed = work.agent.ledger.was_told(work.activity_id, "result")
+    failed = work.ledger.was_told(work.activity_id, "result")
     work.begin()
     if failed:
         work.deliver()
@@ -181,7 +203,7 @@ def wants_an_approval(work: Work) -> None:
     linked = [work.other] if work.other else []
     body = {"title": f"Go {work.activity_id}", "type": "channel_action"}
     _ask_once(work, "create-approval", {**body, "linkedActivityIds": linked})
-    work.agent.released(work.other).set()
+    work.releases.of(work.other).set()
 
 
 def is_blocked(work: Work) -> None:
@@ -199,7 +221,7 @@ def gives_a_part_on(work: Work) -> None:
 def holds(work: Work) -> None:
     """Until somebody says that it may go on."""
     work.begin()
-    work.agent.released(work.activity_id).wait(RELEASED_AFTER_SECONDS)
+    work.releases.of(work.activity_id).wait(RELEASED_AFTER_SECONDS)
     work.deliver()
 
 
@@ -214,7 +236,7 @@ def _ask_once(work: Work, action: str, body: Mapping[str, Any]) -> None:
 
 def _has_asked(work: Work) -> bool:
     names = ("request-review", "create-approval", "report-blocker", "create-subtask")
-    return work.agent.ledger.was_told(work.activity_id, *names)
+    return work.ledger.was_told(work.activity_id, *names)
 
 
 def _review(work: Work) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def run(site: ChaosSite, seed: int, size: int) -> Outcome:
         for aop_id in AOPS:
             leena.define_aop(aop_id, polls(completed=0))
         for activity_id in held:
-            stack.agent.released(activity_id).set()
+            stack.agent.releases.of(activity_id).set()
         gone = sum(_lost_its_execution(stack, record) for record in before)
         person = Person(stack)
         with person.on_duty():

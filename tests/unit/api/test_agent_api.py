@@ -233,7 +233,7 @@ def test_what_is_refused_before_a_route_has_its_code(  # a table
 
 
 def test_every_status_of_a_problem_has_a_code():
-    from agentruns.api.agent_app import CODES
+    from agentruns.api.agent_codes import CODES
     from agentruns.api.problems import STATUSES
 
     assert set(STATUSES.values()) <= set(CODES)

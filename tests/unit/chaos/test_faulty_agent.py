@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from chaos.agents.agent import CUT, DISPATCH, OVERLONG, FaultyAgent
 from chaos.agents.conduct import CONDUCTS
+from chaos.agents.ledger import AgentLedger
 from chaos.books import AgentCall
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -23,8 +24,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 class Recorder:
     """In place of the API: remembers what was called, and answers 200."""
 
-    def __init__(self, agent: FaultyAgent) -> None:
-        self.agent = agent
+    def __init__(self, ledger: AgentLedger) -> None:
+        self.ledger = ledger
 
     def call(
         self,
@@ -43,7 +44,7 @@ class Recorder:
             key=key,
             is_ours=not token,
         )
-        self.agent.ledger.record_call(call)
+        self.ledger.record_call(call)
         return call
 
 
@@ -51,7 +52,7 @@ class Recorder:
 def agent() -> Iterator[FaultyAgent]:
     with FaultyAgent(seed=7) as serving:
         serving.secrets["writer"] = SECRET
-        serving.api = Recorder(serving)  # type: ignore[assignment]  # one call is all that is used
+        serving.api = Recorder(serving.ledger)  # type: ignore[assignment]  # one call is all that is used
         yield serving
 
 
@@ -155,7 +156,7 @@ def test_what_is_held_back_goes_on_when_it_is_released(agent: FaultyAgent):
     dispatch(agent, "holds")
     assert agent.is_at_work("act_1")
 
-    agent.released("act_1").set()
+    agent.releases.of("act_1").set()
 
     assert 1 == worked(agent, "holds", number=2)["result"]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
+from agentruns.api.agent_codes import code_of
 from agentruns.api.agent_routes.actions import action_routes
 from agentruns.api.agent_routes.health import health_routes
 from agentruns.api.agent_routes.reports import report_routes
@@ -24,29 +24,11 @@ from agentruns.api.agent_routes.skills import skill_routes
 from agentruns.api.agent_services import AgentServices
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
-from agentruns.api.problems import ProblemDocument
 from agentruns.request_errors import Unauthenticated
 
 CHALLENGE = 'Bearer realm="agentruns", ApiKey realm="agentruns"'
 PREFIX = "/agent/v1"
 DOCUMENT_PATH = f"{PREFIX}/openapi.json"
-
-CODES: Mapping[HTTPStatus, str] = {
-    HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
-    HTTPStatus.UNAUTHORIZED: "UNAUTHORIZED",
-    HTTPStatus.FORBIDDEN: "FORBIDDEN",
-    HTTPStatus.NOT_FOUND: "NOT_FOUND",
-    HTTPStatus.METHOD_NOT_ALLOWED: "METHOD_NOT_ALLOWED",
-    HTTPStatus.CONFLICT: "CONFLICT",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "PAYLOAD_TOO_LARGE",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "RANGE_NOT_SATISFIABLE",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "UNPROCESSABLE",
-    HTTPStatus.BAD_GATEWAY: "BAD_GATEWAY",
-    HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
-}
-"""`code` of a problem, by its status: the words of the Agent API document."""
 
 
 def build_agent_resolver(services: AgentServices) -> APIGatewayRestResolver:
@@ -96,7 +78,3 @@ def _write_document(resolver: APIGatewayRestResolver) -> str:
     from agentruns.api.openapi import describe_api, render
 
     return render(describe_api(resolver, AGENT_API))
-
-
-def code_of(problem: ProblemDocument) -> Mapping[str, Any]:
-    return {"code": CODES[problem.status]}

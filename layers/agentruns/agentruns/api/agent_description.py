@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
-from agentruns.api.agent_app import code_of
+from agentruns.api.agent_codes import code_of
 from agentruns.api.agent_routes.callers import AGENT_KEY, TASK_TOKEN
 from agentruns.api.openapi import Description, header_key
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from agentruns.api.front import Front, LambdaApp, new_resolver
 from agentruns.api.intake import Request
-from agentruns.api.problems import ProblemDocument
+from agentruns.api.problems import nothing_more
 from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agent_health import agent_health_routes
 from agentruns.api.routes.agent_keys import agent_key_routes
@@ -74,7 +74,3 @@ def _write_document(resolver: APIGatewayRestResolver) -> str:
     from agentruns.api.operator_description import OPERATOR_API
 
     return render(describe_api(resolver, OPERATOR_API))
-
-
-def nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
-    return {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentruns.api.app import nothing_more
 from agentruns.api.openapi import Description, header_key
+from agentruns.api.problems import nothing_more
 
 OPERATOR_API = Description(
     title="agentruns: operator API",

@@ -221,3 +221,8 @@ def _is_aws_busy(error: Exception) -> bool:
     if isinstance(error, botocore.ClientError):
         return error.response.get("Error", {}).get("Code") in _BUSY_AWS_CODES
     return isinstance(error, botocore.ConnectionError | botocore.HTTPClientError)
+
+
+def nothing_more(problem: ProblemDocument) -> Mapping[str, Any]:  # noqa: ARG001  # Front's shape
+    """What an API adds to its problems that adds nothing."""
+    return {}
