@@ -18,4 +18,4 @@ def own_logging() -> Iterator[None]:
     vars(logger).clear()
     vars(logger).update(before)
     logger.setLevel(before["level"])  # also forgets which levels it had found enabled
-    telemetry._logger.cache_clear()
+    telemetry._build_logger.cache_clear()

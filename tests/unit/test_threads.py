@@ -112,13 +112,16 @@ def test_the_logger_is_built_once_by_threads_that_ask_first_at_the_same_time(mon
     known = logging.Logger.manager.loggerDict
     for name in [name for name in known if name == "agentruns"]:
         monkeypatch.delitem(known, name)
-    telemetry._logger.cache_clear()
+    telemetry._build_logger.cache_clear()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         at_once(lambda number: telemetry.bind(run_id=f"run-{number}"))
+        telemetry._build_logger.cache_clear()
+        built = at_once(lambda _: telemetry._logger())
     finally:
         sys.setswitchinterval(interval)
+    assert 1 == len({id(logger) for logger in built})
 
 
 def test_a_metric_and_a_log_line_of_other_threads_do_not_mix(capsys):

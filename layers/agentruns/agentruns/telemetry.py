@@ -25,13 +25,18 @@ METRICS_NAMESPACE = "agentruns"
 _building = threading.Lock()
 
 
-@functools.cache
 def _logger() -> Logger:
-    """One at a time: Powertools makes a logger known by its name before it is complete."""
+    """One for all threads: Powertools makes a logger known by its name before it is complete, and
+    a second one of that name writes with the first one's handler but cannot bind ids."""
+    with _building:
+        return _build_logger()
+
+
+@functools.cache
+def _build_logger() -> Logger:
     from aws_lambda_powertools import Logger
 
-    with _building:
-        return Logger(service="agentruns")
+    return Logger(service="agentruns")
 
 
 def begin_invocation(context: Any, **ids: str | None) -> None:

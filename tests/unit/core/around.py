@@ -292,7 +292,11 @@ class Around:
                     self._show(event)
 
     def _link(self, event: Event) -> None:
-        self.request(lambda: self.world.link_activities(event))
+        def hear() -> None:
+            self.world.link_activities(event)
+            self.world.follow_mentions(event)
+
+        self.request(hear)
 
     def _show(self, event: Event) -> None:
         """To people, who answer or do not."""

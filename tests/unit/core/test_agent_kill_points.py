@@ -37,7 +37,7 @@ from agentruns.run_log import ReadRunLog
 from agentruns.statuses import ActivityStatus
 from agentruns.wait import Decision, OnApprovalExpired, Wait, WaitKind
 from tests.fakes.clock import NOON
-from tests.fakes.world import WRITER
+from tests.fakes.world import TENANT, WRITER
 from tests.unit.core.around import (
     EARLY,
     EDITOR,
@@ -419,6 +419,7 @@ def check(played: Played, alive: Played, where: str) -> None:
         check_text(played, record, where)
         check_tool_calls(played, record, where)
     check_what_was_opened(played, where)
+    check_threads(played, where)
     assert not around.world.store.list_due_runs(NOON + timedelta(days=365), 10), where
     assert not around.driver.machines, where
     if not played.is_as(alive):
@@ -480,7 +481,25 @@ def check_what_was_opened(played: Played, where: str) -> None:
     ]
     assert sorted(owned) == sorted(str(_first_of(records, str(child))) for child in children), where
     assert all(records[str(old)].activity.reassigned_as == new for old, new in given_on.items())
-    assert len(given_on) + len(played.opened) + len(owned) == len(records), where
+    notified = [each for each in records.values() if each.activity.mentioned_in is not None]
+    opened = len(given_on) + len(played.opened) + len(owned) + len(notified)
+    assert opened == len(records), where
+
+
+def check_threads(played: Played, where: str) -> None:
+    """A comment is written once; it notifies whom it says, and each of them answers once."""
+    store = played.around.world.store
+    told = [record for record in played.records if record.activity.mentioned_in is not None]
+    done = [record.current_run.run_id for record in told if record.activity.status is DONE]
+    notified, answered = [], []
+    for record in played.records:
+        thread = store.list_comments(TENANT, record.activity.activity_id, "", 100)
+        own = [comment.text for comment in thread if comment.reply_to is None]
+        assert len(set(own)) == len(own), where
+        notified += [each.activity_id for comment in thread for each in comment.notified]
+        answered += [comment.run_id for comment in thread if comment.reply_to is not None]
+    assert sorted(map(str, notified)) == sorted(each.activity.activity_id for each in told), where
+    assert sorted(map(str, answered)) == sorted(done), where
 
 
 def _first_of(records: dict[str, ActivityRecord], activity_id: str) -> str:

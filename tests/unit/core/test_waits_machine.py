@@ -262,6 +262,7 @@ class Waits(RuleBasedStateMachine):
             record = self.world.record(activity_id)
             assert record.activity.status.is_terminal, record
             assert all(not wait.is_open for wait in record.waits), record.waits
+            assert all(wait.due_at is None for wait in record.waits), record.waits
         assert [] == list(self.desk.driver.machines)
 
 
