@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,8 +28,9 @@ class NoServices:
         return self
 
 
+@cache
 def documents() -> Mapping[str, dict[str, Any]]:
-    """By file name. No route is called, so none needs its services."""
+    """By file name, to be read only. No route is called, so none needs its services."""
     nothing = cast("Any", NoServices())
     return {
         "operator.json": describe_api(build_resolver(nothing), OPERATOR_API),

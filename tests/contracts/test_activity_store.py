@@ -254,11 +254,11 @@ class TestListing:
                 return found
         raise AssertionError("the listing does not end")
 
-    @pytest.mark.parametrize("limit", [1, 3, 7, 50])
-    def test_newest_first_page_by_page(self, store, limit):
+    def test_newest_first_page_by_page(self, store):
         newest_first = self.fill(store)
         self.fill(store, 2, tenant="other")
-        assert newest_first == self.follow(store, ANY, limit)
+        for limit in (1, 3, 7, 50):
+            assert newest_first == self.follow(store, ANY, limit)
 
     def test_the_last_page_has_no_cursor(self, store):
         self.fill(store, 3)
@@ -274,12 +274,12 @@ class TestListing:
             ActivityFilter(status=ActivityStatus.FAILED, agent_role="hr", tag="vpn"),
         ],
     )
-    @pytest.mark.parametrize("limit", [1, 2, 10])
-    def test_filters_hold_over_pages(self, store, activity_filter, limit):
+    def test_filters_hold_over_pages(self, store, activity_filter):
         matching = {"status": ActivityStatus.FAILED, "agent_role": "hr", "tags": ("a", "vpn")}
         self.fill(store, 4, tags=("vpn2",))
         wanted = self.fill(store, 5, **matching)
-        assert sorted(wanted) == sorted(self.follow(store, activity_filter, limit))
+        for limit in (1, 2, 10):
+            assert sorted(wanted) == sorted(self.follow(store, activity_filter, limit))
 
     def test_a_role_is_found_in_either_spelling(self, store):
         wanted = self.fill(store, 2, agent_role="seo_writer")

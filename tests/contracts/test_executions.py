@@ -35,6 +35,13 @@ def fake_world() -> World:
     return World(executions=executions, end=executions.end)
 
 
+@pytest.fixture
+def moto() -> Iterator[None]:
+    """For a test alone: one within another would leave its settings behind."""
+    with mock_aws():
+        yield
+
+
 def step_functions_world(aws: AwsClients) -> World:
     definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
     arn = aws.stepfunctions().create_state_machine(

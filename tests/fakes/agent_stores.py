@@ -94,8 +94,11 @@ class InMemoryDeltaStore:
         return self._deltas.get((run.tenant, run.run_id, number))
 
     def list(self, run: Run, first: int, last: int, limit: int) -> Stretch[Delta]:
-        found = [self.find(run, number) for number in range(first, last + 1)]
-        there = tuple(delta for delta in found if delta is not None)
+        there = tuple(
+            self._deltas[key]
+            for key in sorted(self._deltas)
+            if key[:2] == (run.tenant, run.run_id) and first <= key[2] <= last
+        )
         return Stretch(items=there[:limit], has_more=len(there) >= limit)
 
 

@@ -114,7 +114,7 @@ def test_where_twice_as_many_want_to_nearly_all_of_it_is_used(pattern, limit):
         assert asked.count(use) >= 0.9 * 20 * max(1, limit // 5)
 
 
-@pytest.mark.parametrize("limit", [6, 10, 60])
+@pytest.mark.parametrize("limit", [6, 10, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("use", list(Use))
 def test_one_kind_alone_uses_four_fifths(limit, use):
     asked = Asked(limit)
@@ -123,7 +123,7 @@ def test_one_kind_alone_uses_four_fifths(limit, use):
     assert len(asked.sent) >= 0.9 * 20 * share_of(limit)
 
 
-@pytest.mark.parametrize("limit", [2, 5, 60, 600])
+@pytest.mark.parametrize("limit", [2, 5, 60, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_start_passes_however_many_looks_wait(limit):
     asked = Asked(limit)
     asked.play([(0.0, Use.LOOK)] * 10 * limit, until=300)
@@ -139,7 +139,7 @@ def test_with_one_a_minute_starts_and_looks_take_turns():
     assert all(asked.count(use) >= 7 for use in Use)
 
 
-@pytest.mark.parametrize("limit", [1, 6, 60])
+@pytest.mark.parametrize("limit", [1, 6, pytest.param(60, marks=pytest.mark.slow)])
 def test_who_comes_with_the_minute_tick_alone_uses_three_quarters_of_its_share(limit):
     """A tick's looks come all at once, and a request counts a little longer than a minute."""
     asked, waiting = Asked(limit), [0.0] * 50 * limit

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentruns.deltas import MISSING_FOR, TEXT_LIMIT_BYTES, Delta, Gap, LogEntry, Seen, follow
@@ -15,6 +15,7 @@ from agentruns.event_types import EventType
 from agentruns.log_positions import LARGEST_NUMBER, LONGEST_TEXT, LogPosition
 from agentruns.model import Event
 from tests.fakes.clock import NOON
+from tests.properties import tried
 
 RUN = "run_00000000000000000000000000_1"
 OTHER_RUN = "run_00000000000000000000000000_2"
@@ -206,18 +207,7 @@ FATES = st.binary(min_size=200, max_size=200).map(lambda octets: [o % 3 for o in
 """Of each of 200 deltas: how often it comes."""
 
 
-@settings(max_examples=2_000, deadline=None)
-@given(
-    fates=FATES,
-    seed=st.integers(0, 2**64),
-    first=st.integers(0, 1),
-    pace=st.sampled_from([0.0, 0.05, 0.5, 3.0]),
-    limit=st.sampled_from([7, 30, 100]),
-    window=st.sampled_from([9, 30, 100]),
-)
-def test_permuted_doubled_and_lost_text_comes_out_sorted_and_once_with_its_gaps(
-    fates, seed, first, pace, limit, window
-):
+def comes_out_sorted_and_once_with_its_gaps(fates, seed, first, pace, limit, window):
     order = random.Random(seed)
     sent = [number for number, times in enumerate(fates, first) for _ in range(times)]
     order.shuffle(sent)
@@ -248,6 +238,20 @@ def test_permuted_doubled_and_lost_text_comes_out_sorted_and_once_with_its_gaps(
     assert set(late) <= passed_over | {0}
     events = [entry.told.sequence for entry in told if isinstance(entry.told, Event)]
     assert events == [event.sequence for event in log.events if event.run_id != OTHER_RUN]
+
+
+@pytest.mark.parametrize("times", [100, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_permuted_doubled_and_lost_text_comes_out_sorted_and_once_with_its_gaps(times):
+    tried(
+        times,
+        comes_out_sorted_and_once_with_its_gaps,
+        fates=FATES,
+        seed=st.integers(0, 2**64),
+        first=st.integers(0, 1),
+        pace=st.sampled_from([0.0, 0.05, 0.5, 3.0]),
+        limit=st.sampled_from([7, 30, 100]),
+        window=st.sampled_from([9, 30, 100]),
+    )
 
 
 @given(

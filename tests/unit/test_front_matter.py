@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentruns.front_matter import MAX_LINES, FrontMatter, FrontMatterFault, read_front_matter
+from tests.properties import tried
 
 
 def document(*lines: str) -> str:
@@ -106,9 +107,7 @@ TEXT = st.text(alphabet="ab1 -:#'\"\\|>&*!?,[]{}%@~.=<\néü\t", max_size=25)
 STYLES = st.sampled_from(["{0}", "'{0}'", '"{0}"', "\n  {0}", "|\n  {0}", ">\n  {0}", ">-\n  {0}"])
 
 
-@settings(max_examples=2000, deadline=None)
-@given(style=STYLES, text=TEXT, indent=st.sampled_from(["", "  ", "    "]))
-def test_what_is_taken_is_what_yaml_reads(style, text, indent):
+def what_is_taken_is_what_yaml_reads(style, text, indent):
     """Whatever is typed: it is refused, or a YAML parser reads the same text of it."""
     value = style.format(text.replace("\n", f"\n{indent}"))
     lines = ["name: seo", f"description: {value}"]
@@ -123,6 +122,12 @@ def test_what_is_taken_is_what_yaml_reads(style, text, indent):
     assert isinstance(parsed["description"], str)
     assert read.description == parsed["description"].strip()
     assert read.name == parsed["name"]
+
+
+@pytest.mark.parametrize("times", [200, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_what_is_taken_is_what_yaml_reads(times):
+    indents = st.sampled_from(["", "  ", "    "])
+    tried(times, what_is_taken_is_what_yaml_reads, style=STYLES, text=TEXT, indent=indents)
 
 
 @settings(max_examples=300, deadline=None)

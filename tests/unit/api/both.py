@@ -11,19 +11,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from agentruns.agent_keys import IssueAgentKey
-from agentruns.api.agent_app import build_agent_resolver
-from agentruns.api.agent_description import AGENT_API
-from agentruns.api.app import build_resolver
 from agentruns.api.front import LambdaApp
-from agentruns.api.openapi import Document, describe_api, operations
-from agentruns.api.operator_description import OPERATOR_API
+from agentruns.api.openapi import Document, operations
 from agentruns.errors import StartUnknown
 from agentruns.lifecycle import end_run, settle
 from agentruns.model import EvidenceSource, Problem
 from agentruns.statuses import RunStatus
 from agentruns.steps import RunTask
 from agentruns.transact import transact
-from local.openapi import NoServices
+from local import openapi
 from tests.fakes.world import ROLE, TENANT, WRITER, WRITER_ADAPTER, World
 from tests.unit.api.agent_driver import AgentApi
 from tests.unit.api.driver import CONNECTION, SKILL, Api
@@ -186,16 +182,15 @@ class ApiUnderTest:
         return names
 
 
-NOTHING: Any = NoServices()
 OPERATOR = ApiUnderTest(
     name="operator",
-    document=describe_api(build_resolver(NOTHING), OPERATOR_API),
+    document=openapi.documents()["operator.json"],
     app=lambda both: both.operator.app,
     credentials=lambda both: {"operatorKey": f"ApiKey {both.operator_key}"},
 )
 AGENT = ApiUnderTest(
     name="agent",
-    document=describe_api(build_agent_resolver(NOTHING), AGENT_API),
+    document=openapi.documents()["agent.json"],
     app=lambda both: both.agent.app,
     credentials=lambda both: {
         "taskToken": f"Bearer {both.task_token}",

@@ -14,7 +14,7 @@ from agentruns.api.app import build_resolver
 from agentruns.api.openapi import Document, operations, render
 from agentruns.api.openapi_examples import Examples, NoExample
 from local import openapi
-from tests.unit.api.both import APIS, NOTHING, ROUTES, ApiUnderTest, BothApis, body_of, scheme_of
+from tests.unit.api.both import APIS, ROUTES, ApiUnderTest, BothApis, body_of, scheme_of
 from tests.unit.api.driver import proxy_event
 
 PATHS = {"operator": "/v1/openapi.json", "agent": "/agent/v1/openapi.json"}
@@ -41,7 +41,7 @@ def test_the_document_is_valid_openapi_3_1(api: ApiUnderTest):
     [("operator.json", build_resolver), ("agent.json", build_agent_resolver)],
 )
 def test_every_route_is_in_the_document(name: str, build: Any):
-    resolver = build(NOTHING)
+    resolver = build(openapi.NoServices())
     routes = [*resolver._static_routes, *resolver._dynamic_routes]
     described = [operation for _, _, operation in operations(openapi.documents()[name])]
 

@@ -38,7 +38,17 @@ def test_looks_and_delay_of_a_plan():
     assert (2, 6, 7, 12) == (seen.looks, seen.mean_delay, seen.p95_delay, seen.product)
 
 
-@pytest.mark.parametrize("durations", STATIONARY, ids=lambda each: each.name)
+SLOW = {"log-normal, sigma 0.8", "exponential", "heavy tail, 1/(1 + t/h)^3"}
+"""Long runs among them: a second or more each."""
+
+
+@pytest.mark.parametrize(
+    "durations",
+    [
+        pytest.param(each, id=each.name, marks=[pytest.mark.slow] if each.name in SLOW else [])
+        for each in STATIONARY
+    ],
+)
 def test_the_learned_plan_comes_close_to_the_bound(durations):
     comparison = compare(durations, count=1000)
     learned, by_age = comparison.outcomes["ours, learned"], comparison.outcomes["ours, no history"]
@@ -46,6 +56,7 @@ def test_the_learned_plan_comes_close_to_the_bound(durations):
     assert learned.product < by_age.product
 
 
+@pytest.mark.slow
 def test_where_durations_drift_it_stays_below_the_fixed_loop():
     comparison = compare_drifting(count=1500)
     assert comparison.is_met

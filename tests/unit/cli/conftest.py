@@ -1,5 +1,6 @@
 """Runs the command in this process, with its surroundings replaced as a whole."""
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 import responses
+import typer.main
+import typer.testing
 from typer.testing import CliRunner
 
 from agentruns_cli.main import app
@@ -97,6 +100,14 @@ class Cli:
             app, list(arguments), input=stdin, obj=surroundings, prog_name="agentruns"
         )
         return Outcome(exit_code=result.exit_code, stdout=result.stdout, stderr=result.stderr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_command() -> Iterator[None]:
+    """Typer reads the signatures of all commands once, as in a process, not in each run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

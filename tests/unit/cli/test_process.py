@@ -51,7 +51,8 @@ class RunningActivity(BaseHTTPRequestHandler):
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), RunningActivity) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # looks ten times as often as usual whether it is to end
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'agentruns'}",

@@ -17,7 +17,10 @@ HOUR = 3600.0
 PREFIX = "agentruns/test"
 
 
-@pytest.mark.parametrize("down_from_seconds", [0.0, 40.0], ids=["starts", "looks"])
+@pytest.mark.parametrize(
+    "down_from_seconds",
+    [pytest.param(0.0, id="starts", marks=pytest.mark.slow), pytest.param(40.0, id="looks")],
+)
 def test_down_for_two_hours_with_fifty_runs_is_probed_and_all_end_well(down_from_seconds, capsys):
     world = GatedWorld(((0.0, "in_progress"), (3 * HOUR, "completed")), timeout_seconds=86_400)
     driver = Driver(world)

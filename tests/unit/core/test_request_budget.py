@@ -33,7 +33,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("timeline", [TEN_MINUTES, A_PAUSE], ids=["run", "pause"])
+@pytest.mark.parametrize(
+    "timeline",
+    [
+        pytest.param(TEN_MINUTES, id="run"),
+        pytest.param(A_PAUSE, id="pause", marks=pytest.mark.slow),
+    ],
+)
 def test_a_hundred_runs_on_thirty_requests_a_minute_all_end_well(timeline, counted, capsys):
     world = GatedWorld(timeline, requests_per_minute=30, timeout_seconds=86_400)
     activity_ids = world.accept_many(100)

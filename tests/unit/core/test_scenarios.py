@@ -234,7 +234,10 @@ def test_a_schedule_that_fires_twice_for_one_occurrence_runs_once():
     assert {"first": "ActivityDone", "second": "ExecutionSuperseded"} == ends
 
 
-@pytest.mark.parametrize("deadline_seconds", [30, 600, 3600, DAY, 7 * DAY])
+@pytest.mark.parametrize(
+    "deadline_seconds",
+    [30, 600, 3600, DAY, pytest.param(7 * DAY, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("policy", [PollPolicy(), PollPolicy(floor_seconds=1, cap_seconds=20)])
 def test_the_printed_worst_case_is_what_a_run_until_the_deadline_costs(deadline_seconds, policy):
     world = world_with(RUNS_FOR_EVER, policy=policy, timeout_seconds=deadline_seconds)

@@ -90,6 +90,7 @@ def test_all_that_is_due_is_looked_at_in_one_tick_on_many_threads():
     assert 0 == world.sweep(lambda: True).due
 
 
+@pytest.mark.slow  # two seconds of real time
 def test_a_slow_connection_does_not_keep_the_others_waiting():
     """Its runs are the oldest, and more than there are workers."""
     leena = SlowLeenaApi({"slow": 2.0, "fast": 0.0})

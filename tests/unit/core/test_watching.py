@@ -22,6 +22,7 @@ from agentruns.statuses import RunStatus
 from agentruns.watching import PlannedLooks, Watch, ladder
 from tests.fakes.clock import NOON
 from tests.fakes.look_marks import InMemoryLookMarkStore
+from tests.properties import tried
 
 DAY = 86_400
 POLICY = PollPolicy()
@@ -234,9 +235,13 @@ def test_no_planned_look_is_lost_whatever_becomes_of_the_ticks(firsts, share, ca
             assert at >= planned[0]
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(30, 600), min_size=1, max_size=8))
-def test_with_a_tick_a_minute_the_looks_are_those_planned_and_no_others(firsts):
+@pytest.mark.parametrize("times", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_with_a_tick_a_minute_the_looks_are_those_planned_and_no_others(times):
+    firsts = st.lists(st.floats(30, 600), min_size=1, max_size=8)
+    tried(times, looks_are_those_planned_and_no_others, firsts=firsts)
+
+
+def looks_are_those_planned_and_no_others(firsts):
     """Two rungs are a tick apart at least; the first look may share a tick with the next rung."""
     fleet, now = Fleet(firsts, POLICY), NOON
     for _ in range(200):

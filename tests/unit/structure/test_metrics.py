@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from tests.unit.structure.project import modules, nodes, resources
 WRITERS = {"telemetry.count", "telemetry.measure"}
 
 
+@functools.cache
 def emitted() -> dict[str, set[tuple[str, ...]]]:
     """Every metric of the code with the dimension sets it is written under."""
     found: dict[str, set[tuple[str, ...]]] = {}
