@@ -11,6 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentruns import (
+    agent_reports,
+    comment,
+    event_types,
+    outputs,
+    providers,
+    statuses,
+    wait,
+    watching,
+)
 from agentruns.agent_reports import AgentReport
 from agentruns.comment import Comment, Mentions
 from agentruns.durations import BUCKETS, RUNS_KEPT, DurationHistory
@@ -50,11 +60,20 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TEXT = st.text(max_size=8)
+NAMED_ONLY = {
+    name: each
+    for module in (
+        *(agent_reports, comment, event_types, outputs),
+        *(providers, statuses, wait, watching),
+    )
+    for name, each in vars(module).items()
+}
+"""What a stored value's module may import for its types alone."""
 
 
 def values_of(kind: type) -> st.SearchStrategy[Any]:
     """Instances with every field filled, those with defaults too."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=NAMED_ONLY)
     return st.builds(
         kind, **{field.name: value_of(hints[field.name]) for field in fields(kind) if field.init}
     )

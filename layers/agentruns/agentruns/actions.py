@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import waits
 from agentruns.agent_calls import agent_name, require_going_on
 from agentruns.errors import ActivityNotFound, InvalidRequest
 from agentruns.idempotency import body_sha256_of
 from agentruns.ids import activity_id_of, require_activity_id
-from agentruns.linking import LinkActivities
-from agentruns.model import ActivityRecord, Change
-from agentruns.ports import ActivityStore, Clock
 from agentruns.transact import transact
 from agentruns.wait import (
     LONGEST_WAIT,
@@ -29,6 +26,11 @@ from agentruns.wait import (
     Wait,
     WaitKind,
 )
+
+if TYPE_CHECKING:
+    from agentruns.linking import LinkActivities
+    from agentruns.model import ActivityRecord, Change
+    from agentruns.ports import ActivityStore, Clock
 
 WAITS_LIMIT = 50
 """An activity that asks for more goes in a circle."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle
 from agentruns.admission import at_first
-from agentruns.agents import agent_for, connection_for
 from agentruns.bulk_runs import ValidateUrl, require_input_csv
 from agentruns.definitions import ActivityRequest, Agent
 from agentruns.errors import (
@@ -24,13 +24,16 @@ from agentruns.errors import (
     InvalidRequest,
     StoreConflict,
 )
+from agentruns.finding import agent_for, connection_for
 from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import execution_name, new_activity_id, run_id_for
 from agentruns.model import Activity, ActivityInput, Idempotency, Trigger
-from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
-from agentruns.providers import Connection
 from agentruns.request_errors import IdempotencyKeyReused, RequestInFlight
 from agentruns.statuses import ActivityStatus
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, AgentStore, Clock, ConnectionStore, Executions
+    from agentruns.providers import Connection
 
 logger = logging.getLogger(__name__)
 

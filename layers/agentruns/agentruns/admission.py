@@ -10,13 +10,16 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from agentruns.lifecycle import EXECUTION_GRACE
 from agentruns.model import ActivityRecord, Admission, Change, NewEvent, Run
 from agentruns.polling import plan_next_visit
-from agentruns.ports import Slots
-from agentruns.providers import Connection
 from agentruns.transitions import started, touched
+
+if TYPE_CHECKING:
+    from agentruns.ports import Slots
+    from agentruns.providers import Connection
 
 
 def at_first(connection: Connection | None) -> Admission:

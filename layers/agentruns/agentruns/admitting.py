@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns import telemetry
 from agentruns.admission import admit, free_slots
 from agentruns.errors import ConnectionNotFound, StoreConflict
-from agentruns.ports import ActivityStore, Clock, ConnectionStore
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock, ConnectionStore
+    from agentruns.waking import WakeExecution
 
 ADMITTED_AT_ONCE = 10
 ROUNDS = 8

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import lifecycle
 from agentruns.agent_errors import RunLimitReached
-from agentruns.agent_reports import AgentReport, ToolCall
 from agentruns.event_types import EventType
 from agentruns.ids import tool_call_id_for
 from agentruns.model import ActivityRecord, Change, EvidenceSource, Problem, Run
 from agentruns.statuses import RunStatus
 from agentruns.transitions import new_event, resumed, run_in_status, touched, unblocked
 from agentruns.wait_errors import RunEnded
+
+if TYPE_CHECKING:
+    from agentruns.agent_reports import AgentReport, ToolCall
 
 NANOS = 1_000_000_000
 """Costs are kept in billionths of a dollar: sums of them are exact."""

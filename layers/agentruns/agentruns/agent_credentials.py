@@ -13,12 +13,14 @@ import logging
 import secrets as random_source
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.agent_ports import AgentCredentials
 from agentruns.errors import SecretMalformed
-from agentruns.ports import SecretStore
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import SecretStore
 
 SIGNING_PREFIX = "whsec_"
 OWN_HEADERS = frozenset(

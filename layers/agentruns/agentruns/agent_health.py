@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from agentruns.agent_credentials import StoredAgentCredentials
-from agentruns.agent_ports import AgentCaller
-from agentruns.agents import ValidateAgentUrl, agent_for
 from agentruns.connection_checks import CheckConnection, ConnectionCheck
-from agentruns.definitions import Agent
 from agentruns.errors import (
     ConnectionNotFound,
     InvalidRequest,
     SecretMalformed,
     UpstreamUnavailable,
 )
-from agentruns.model import Activity
+from agentruns.finding import agent_for
 from agentruns.ports import ActivityFilter, ActivityStore, AgentStore, Clock
 from agentruns.providers import WebhookAgentAdapter
 from agentruns.statuses import ActivityStatus
+
+if TYPE_CHECKING:
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_ports import AgentCaller
+    from agentruns.agents import ValidateAgentUrl
+    from agentruns.definitions import Agent
+    from agentruns.model import Activity
 
 PAGES_LOOKED_AT = 5
 """For the last success; an older one is not looked for."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agentruns.agent_records import AgentKey
-from agentruns.agent_stores import AgentKeyStore
-from agentruns.agents import agent_for, is_same_role
 from agentruns.errors import AgentNotFound
+from agentruns.finding import agent_for, is_same_role
 from agentruns.issued_keys import KeyMemory, key_pattern, new_key
-from agentruns.ports import AgentStore, Clock
 from agentruns.request_errors import Unauthenticated
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.agent_stores import AgentKeyStore
+    from agentruns.ports import AgentStore, Clock
+    from agentruns.secret import Secret
 
 KIND = "ak"
 

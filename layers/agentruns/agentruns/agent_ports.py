@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agentruns.secret import Secret
+if TYPE_CHECKING:
+    from agentruns.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

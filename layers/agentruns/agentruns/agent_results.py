@@ -10,28 +10,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns import agent_calls
-from agentruns.agent_calls import AgentResult
 from agentruns.agent_errors import ResultAlreadyReceived, RunNotDispatched
-from agentruns.agent_records import Skill
-from agentruns.agent_tasks import BriefAgent, TaskBriefing
-from agentruns.agents import agent_for, is_same_role
-from agentruns.comment import Comment, Mention
 from agentruns.commenting import newest_of_thread
-from agentruns.definitions import Agent
 from agentruns.errors import ActivityNotFound, AgentNotFound, RunNotFound
+from agentruns.finding import agent_for, is_same_role
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change, Run
-from agentruns.outputs import OutputStore
-from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.request_errors import Unauthenticated
 from agentruns.run_outputs import own_ref, read_text
 from agentruns.statuses import RunStatus
-from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
 from agentruns.transact import Decide, transact
-from agentruns.wait_ports import CommentStore
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.agent_calls import AgentResult
+    from agentruns.agent_records import Skill
+    from agentruns.agent_tasks import BriefAgent, TaskBriefing
+    from agentruns.comment import Comment, Mention
+    from agentruns.definitions import Agent
+    from agentruns.model import ActivityRecord, Change, Run
+    from agentruns.outputs import OutputStore
+    from agentruns.ports import ActivityStore, AgentStore, Clock
+    from agentruns.task_tokens import IssuedToken, TaskCaller, TaskTokens
+    from agentruns.wait_ports import CommentStore
+    from agentruns.waking import WakeExecution
 
 logger = logging.getLogger(__name__)
 

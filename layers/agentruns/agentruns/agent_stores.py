@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from agentruns.agent_records import AgentKey, AgentSession, Skill, SkillSummary
-from agentruns.agent_reports import ToolCall
-from agentruns.deltas import Delta
-from agentruns.model import Run
+if TYPE_CHECKING:
+    from agentruns.agent_records import AgentKey, AgentSession, Skill, SkillSummary
+    from agentruns.agent_reports import ToolCall
+    from agentruns.deltas import Delta
+    from agentruns.model import Run
 
 T = TypeVar("T")
 

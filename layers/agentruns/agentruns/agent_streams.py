@@ -9,20 +9,23 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentruns import agent_calls
 from agentruns.agent_errors import DeltaAlreadyReceived, RunLimitReached
 from agentruns.agent_reports import ToolCall, ToolCallStatus
 from agentruns.agent_results import AgentRuns, require_dispatched
-from agentruns.agent_stores import DeltaStore, ToolCallStore
 from agentruns.deltas import Delta
 from agentruns.errors import StoreConflict
 from agentruns.idempotency import body_sha256_of
 from agentruns.ids import tool_call_id_for
-from agentruns.model import ActivityRecord, Change
-from agentruns.ports import Clock
 from agentruns.request_errors import IdempotencyKeyReused
-from agentruns.task_tokens import TaskCaller
+
+if TYPE_CHECKING:
+    from agentruns.agent_stores import DeltaStore, ToolCallStore
+    from agentruns.model import ActivityRecord, Change
+    from agentruns.ports import Clock
+    from agentruns.task_tokens import TaskCaller
 
 RUN_TEXT_LIMIT_BYTES = 5 * 1024 * 1024
 """Of all deltas of a run together, in UTF-8."""

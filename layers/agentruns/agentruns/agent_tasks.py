@@ -12,26 +12,28 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import agent_calls
-from agentruns.agent_credentials import StoredAgentCredentials
-from agentruns.agent_ports import AgentCaller
-from agentruns.agent_records import SkillSummary
-from agentruns.agent_stores import SessionStore
-from agentruns.agents import agent_for
 from agentruns.dispatching import Dispatch
 from agentruns.errors import StartUnknown, UpstreamUnavailable
-from agentruns.model import ActivityInput, ActivityRecord, Run
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, AgentStore, Clock
+from agentruns.finding import agent_for
 from agentruns.providers import WebhookAgentAdapter
 from agentruns.routing import route
 from agentruns.skills import SkillsOfAgent, skills_context
 from agentruns.statuses import RunStatus
-from agentruns.steps import RunTask, Step
-from agentruns.task_tokens import TaskTokens
 from agentruns.wake import briefing
+
+if TYPE_CHECKING:
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_ports import AgentCaller
+    from agentruns.agent_records import SkillSummary
+    from agentruns.agent_stores import SessionStore
+    from agentruns.model import ActivityInput, ActivityRecord, Run
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, AgentStore, Clock
+    from agentruns.steps import RunTask, Step
+    from agentruns.task_tokens import TaskTokens
 
 USUAL_MODEL = "default"
 """What an agent without a setting is told: the choice is its own."""

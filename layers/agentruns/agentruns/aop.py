@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, starts
 from agentruns.dispatching import Dispatch
-from agentruns.durations import DurationHistory
 from agentruns.errors import AgentrunsError, StartUnknown, TransientError, UpstreamUnavailable
-from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityInput,
     ActivityRecord,
@@ -27,15 +26,19 @@ from agentruns.model import (
     Run,
     StartAccepted,
 )
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, ConnectionStore
-from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, TokenSource
 from agentruns.providers import Connection, LeenaConnection, require_leena
 from agentruns.refusals import AopItemNotFound, CredentialsRejected, ScopeMissing, TokenRejected
 from agentruns.routing import planned, route
-from agentruns.secret import Secret
 from agentruns.statuses import RunStatus
-from agentruns.steps import RunTask, Step
+
+if TYPE_CHECKING:
+    from agentruns.durations import DurationHistory
+    from agentruns.learning import LearnDurations
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, Clock, ConnectionStore
+    from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, TokenSource
+    from agentruns.secret import Secret
+    from agentruns.steps import RunTask, Step
 
 PROVIDER_STATUSES: Mapping[str, RunStatus] = {
     "accepted": RunStatus.RUNNING,

@@ -10,13 +10,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import SecretMalformed
-from agentruns.ports import SecretStore
 from agentruns.providers import LeapConnection, LeapCredentials
 from agentruns.secret import Secret
 from agentruns.tokens import credentials_secret_name
+
+if TYPE_CHECKING:
+    from agentruns.ports import SecretStore
 
 MEMORY_ENTRIES = 256
 

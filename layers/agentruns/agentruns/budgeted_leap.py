@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.budget import Use
-from agentruns.budgeting import RequestBudget
-from agentruns.bulk_runs import InputCsv
-from agentruns.provider_ports import LeapApi, WorkflowRun
-from agentruns.providers import LeapConnection
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.budgeting import RequestBudget
+    from agentruns.bulk_runs import InputCsv
+    from agentruns.provider_ports import LeapApi, WorkflowRun
+    from agentruns.providers import LeapConnection
+    from agentruns.secret import Secret
 
 
 class BudgetedLeapApi:

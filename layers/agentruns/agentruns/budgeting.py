@@ -22,15 +22,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import budget, telemetry
 from agentruns.budget import BudgetState, Use, Verdict
 from agentruns.errors import RequestBudgetSpent, StoreConflict
-from agentruns.ports import BudgetStore, Clock
-from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
-from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import BudgetStore, Clock
+    from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
+    from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
+    from agentruns.secret import Secret
 
 PATIENCE_SECONDS: Mapping[Use, float] = {Use.START: 0.0, Use.LOOK: 10.0}
 """How long to wait on the spot, which is cheaper than coming again: so the sweeper, that comes once

@@ -8,18 +8,21 @@ failed or was given on. Not here: which end leaves which subtask (`transitions`)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle
-from agentruns.admitting import AdmitActivities
 from agentruns.errors import ActivityEnded
 from agentruns.model import ActivityRecord, Admission, Change, EvidenceSource, Run
-from agentruns.parking import CountLooks
-from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.providers import HUMAN, LEAP, WEBHOOK
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import transact
 from agentruns.transitions import leaves_subtask
 from agentruns.wait import Decision, Wait
+
+if TYPE_CHECKING:
+    from agentruns.admitting import AdmitActivities
+    from agentruns.parking import CountLooks
+    from agentruns.ports import ActivityStore, Clock, Executions
 
 LONGEST_CHAIN = 10
 """How often a subtask may have been given on."""

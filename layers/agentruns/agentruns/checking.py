@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, telemetry
 from agentruns.dispatching import problem_of
@@ -24,13 +25,15 @@ from agentruns.model import (
     Run,
 )
 from agentruns.parking import CountLooks, is_news
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, DueRun
 from agentruns.providers import Connection
 from agentruns.routing import planned, route
-from agentruns.steps import RunTask, Step
 from agentruns.transact import transact
 from agentruns.watching import PlannedLooks, Watch
+
+if TYPE_CHECKING:
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, Clock, DueRun
+    from agentruns.steps import RunTask, Step
 
 Looked = Observation | AgentrunsError | None
 """A failure to look is a value: it ends nothing. None: this provider cannot be asked."""

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.agent_calls import agent_name, require_going_on
 from agentruns.agent_errors import RunLimitReached
@@ -30,14 +30,16 @@ from agentruns.idempotency import body_sha256_of
 from agentruns.ids import activity_id_of, new_comment_id
 from agentruns.mentions import NotifyAgents, is_author, mentions_in, require_few_agents
 from agentruns.model import ActivityRecord, Change, Event, Run
-from agentruns.outputs import OutputStore
-from agentruns.ports import ActivityStore, Clock
 from agentruns.request_errors import IdempotencyKeyReused
 from agentruns.run_outputs import read_text
 from agentruns.transact import transact
 from agentruns.transitions import new_event, touched
 from agentruns.wait import WaitKind
-from agentruns.wait_ports import CommentStore
+
+if TYPE_CHECKING:
+    from agentruns.outputs import OutputStore
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.wait_ports import CommentStore
 
 RUN_COMMENT_LIMIT = 100
 """An agent in a loop must not fill the table, nor keep other agents busy."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.api_keys import parse_api_key
 from agentruns.errors import AgentrunsError, SecretMalformed
 from agentruns.gate import Door, GateState
-from agentruns.ports import ActivityStore, Clock, ConnectionStore, GateStore, SecretStore
-from agentruns.provider_ports import LeapApi, LeenaApi, MintedToken
 from agentruns.providers import Connection, LeapConnection, LeenaConnection, require_leena
 from agentruns.refusals import AopItemNotFound, WorkflowRunNotFound
 from agentruns.tokens import credentials_secret_name, parse_credentials
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock, ConnectionStore, GateStore, SecretStore
+    from agentruns.provider_ports import LeapApi, LeenaApi, MintedToken
 
 PROBE_ITEM_ID = "000000000000000000000000"
 """An id of the right form that no AOP item and no workflow run has: asking for it changes nothing

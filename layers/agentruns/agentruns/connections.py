@@ -10,19 +10,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.admitting import AdmitActivities
 from agentruns.errors import (
     ConnectionInUse,
     ConnectionNotFound,
     InvalidRequest,
-)
-from agentruns.ports import (
-    AgentStore,
-    Clock,
-    ConnectionStore,
-    SecretStore,
 )
 from agentruns.providers import (
     Connection,
@@ -35,6 +28,15 @@ from agentruns.providers import (
     LeenaCredentials,
 )
 from agentruns.tokens import credentials_secret_name, token_secret_name
+
+if TYPE_CHECKING:
+    from agentruns.admitting import AdmitActivities
+    from agentruns.ports import (
+        AgentStore,
+        Clock,
+        ConnectionStore,
+        SecretStore,
+    )
 
 EndpointsFor = Callable[[str, Mapping[str, str]], tuple[str, str]]
 """`(region, base_urls)` to `(auth_url, api_url)`; ValueError says what is wrong with them."""

@@ -6,16 +6,19 @@ Not here: who may call (the operator API), the rules (`waits`), unknown starts (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentruns import waits
 from agentruns.errors import ActivityNotFound, InvalidRequest, NotFound
 from agentruns.ids import activity_id_of_wait
-from agentruns.model import ActivityRecord, Change
-from agentruns.ports import Clock
-from agentruns.transact import Decide
 from agentruns.wait import Answer, Decision, Wait, WaitKind
 from agentruns.wait_errors import ApprovalNotFound, HumanTaskNotFound
-from agentruns.waking import TransactAndWake
+
+if TYPE_CHECKING:
+    from agentruns.model import ActivityRecord, Change
+    from agentruns.ports import Clock
+    from agentruns.transact import Decide
+    from agentruns.waking import TransactAndWake
 
 _NEED_A_NOTE = frozenset({Decision.REJECTED, Decision.CHANGES_REQUESTED})
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.model import OnStartUnknown, Priority, RetryPolicy
 from agentruns.polling import USUAL_DETECTION, Detection
-from agentruns.providers import Adapter
 from agentruns.wait import OnApprovalExpired
+
+if TYPE_CHECKING:
+    from agentruns.providers import Adapter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from agentruns.log_positions import NO_NUMBER, LogPosition
-from agentruns.model import Event
+
+if TYPE_CHECKING:
+    from agentruns.model import Event
 
 MISSING_FOR = timedelta(seconds=5)
 TEXT_LIMIT_BYTES = 2_000_000

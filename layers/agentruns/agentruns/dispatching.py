@@ -10,15 +10,18 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, starts, telemetry, waits
 from agentruns.errors import AgentrunsError, StartUnknown, UpstreamUnavailable
 from agentruns.model import ActivityRecord, Change, Problem, Run
 from agentruns.polling import plan_next_start
-from agentruns.ports import ActivityStore, Clock
 from agentruns.statuses import RunStatus
-from agentruns.steps import RunTask
 from agentruns.transact import transact
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.steps import RunTask
 
 RunChange = Callable[[ActivityRecord, Run, datetime], Change | None]
 """What an answer makes of the run that it belongs to."""

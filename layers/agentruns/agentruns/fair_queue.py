@@ -14,8 +14,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Condition
+from typing import TYPE_CHECKING
 
-from agentruns.ports import DueRun
+if TYPE_CHECKING:
+    from agentruns.ports import DueRun
 
 
 @dataclass(frozen=True, slots=True)

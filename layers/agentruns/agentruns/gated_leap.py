@@ -6,14 +6,16 @@ Not here: the gate itself (`gating`), its rules (`gate`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.bulk_runs import InputCsv
 from agentruns.gate import Door
-from agentruns.gating import ConnectionGate
-from agentruns.provider_ports import LeapApi, WorkflowRun
-from agentruns.providers import LeapConnection
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.bulk_runs import InputCsv
+    from agentruns.gating import ConnectionGate
+    from agentruns.provider_ports import LeapApi, WorkflowRun
+    from agentruns.providers import LeapConnection
+    from agentruns.secret import Secret
 
 
 class GatedLeapApi:

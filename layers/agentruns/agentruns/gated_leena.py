@@ -12,16 +12,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import UpstreamRejected
 from agentruns.gate import Door, Refusal
-from agentruns.gating import Answer, ConnectionGate
-from agentruns.ports import Clock
-from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
-from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
 from agentruns.refusals import CredentialsRejected, TokenRejected
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.gating import Answer, ConnectionGate
+    from agentruns.ports import Clock
+    from agentruns.provider_ports import AopAccepted, AopObservation, LeenaApi, MintedToken
+    from agentruns.providers import Connection, LeenaConnection, LeenaCredentials
+    from agentruns.secret import Secret
 
 TOKENS_REMEMBERED = 256
 

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agentruns import gate, telemetry
 from agentruns.errors import (
@@ -33,8 +33,10 @@ from agentruns.errors import (
     UpstreamUnreadable,
 )
 from agentruns.gate import ClosedBecause, Door, Entry, GateState, Refusal
-from agentruns.ports import Clock, GateStore
-from agentruns.providers import Connection
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock, GateStore
+    from agentruns.providers import Connection
 
 REMEMBERED_SECONDS = 3.0
 WRITE_ATTEMPTS = 8

@@ -5,8 +5,11 @@ Not here: what they decide (`gating`, `budgeting`), which stores they use (`wiri
 
 from __future__ import annotations
 
-from agentruns.ports import BudgetStore, Clock, GateStore
-from agentruns.provider_ports import LeapApi, LeenaApi
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentruns.ports import BudgetStore, Clock, GateStore
+    from agentruns.provider_ports import LeapApi, LeenaApi
 
 
 def guarded_leena(api: LeenaApi, gates: GateStore, budgets: BudgetStore, clock: Clock) -> LeenaApi:

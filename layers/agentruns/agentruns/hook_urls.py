@@ -15,12 +15,14 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import SecretMalformed
 from agentruns.ids import TENANT_PATTERN
-from agentruns.ports import SecretStore
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import SecretStore
 
 _PURPOSE = b"agentruns leap hook 1\n"
 _PARTS = re.compile(r"(run_[0-9A-Z]{26}_[1-9][0-9]{0,3})\.([a-z0-9-]{1,32})\.([A-Za-z0-9_-]{43})\Z")

@@ -11,24 +11,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns import evidence, telemetry
 from agentruns.checking import count_unknown_status
 from agentruns.errors import ActivityNotFound, RunNotFound
 from agentruns.event_types import EventType
-from agentruns.hook_urls import HookedRun, HookUrls
 from agentruns.ids import activity_id_of
-from agentruns.model import ActivityRecord, Change, Run
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock
 from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapWorkflowAdapter
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.request_errors import HookRefused, RequestTooLarge
 from agentruns.routing import planned
 from agentruns.transact import transact
-from agentruns.waking import WakeExecution
 from agentruns.workflows import LookAtWorkflowRun, observation_of
+
+if TYPE_CHECKING:
+    from agentruns.hook_urls import HookedRun, HookUrls
+    from agentruns.model import ActivityRecord, Change, Run
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.waking import WakeExecution
 
 BODY_LIMIT_BYTES = 1024 * 1024
 

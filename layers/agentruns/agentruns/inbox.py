@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from agentruns.errors import ActivityNotFound
 from agentruns.model import Activity, ActivityRecord, Page, Run
-from agentruns.ports import ActivityStore, Clock
 from agentruns.statuses import RunStatus
-from agentruns.wait import Wait
-from agentruns.wait_ports import Inbox, InboxEntry
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.wait import Wait
+    from agentruns.wait_ports import Inbox, InboxEntry
 
 _WAITING_RUNS = frozenset({RunStatus.PAUSED, RunStatus.START_UNKNOWN})
 

@@ -13,10 +13,12 @@ import secrets as random_source
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from agentruns.ports import Clock
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock
 
 KEY_MEMORY = timedelta(seconds=60)
 """How long a key that was found is not looked up again, so how long a revoked one may work."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import StoreConflict
 from agentruns.model import Activity, EvidenceSource, Run
-from agentruns.ports import Clock, DurationStore
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock, DurationStore
 
 _SEEN = frozenset({EvidenceSource.POLL, EvidenceSource.WEBHOOK})
 

@@ -11,21 +11,23 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import waits
-from agentruns.commenting import FollowMentions
 from agentruns.errors import ActivityNotFound
 from agentruns.ids import activity_id_of_wait
 from agentruns.model import ActivityRecord, Change, Event
-from agentruns.outputs import OutputStore
-from agentruns.ports import ActivityStore, Clock
 from agentruns.run_outputs import read_text
 from agentruns.statuses import ActivityStatus
 from agentruns.transitions import touched
 from agentruns.wait import Answer, Decision, Wait, WaitKind
 from agentruns.wait_errors import ApprovalNotFound
-from agentruns.waking import TransactAndWake
+
+if TYPE_CHECKING:
+    from agentruns.commenting import FollowMentions
+    from agentruns.outputs import OutputStore
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.waking import TransactAndWake
 
 VISIT_EVERY = timedelta(hours=1)
 """How often the sweeper looks what became of the other activity."""

@@ -14,11 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from agentruns.fair_queue import Lane
-from agentruns.polling import PollPolicy
 from agentruns.ports import DueRun, LookMark
 from agentruns.watching import PlannedLooks
+
+if TYPE_CHECKING:
+    from agentruns.polling import PollPolicy
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from agentruns import lifecycle
 from agentruns.activities import AcceptActivity, start_execution
-from agentruns.agents import agent_for, connection_for, is_same_role, one_spelling
 from agentruns.comment import Comment, Mention, Mentions, Notification, WhyNotNotified
 from agentruns.definitions import ActivityRequest
 from agentruns.errors import (
@@ -25,6 +24,7 @@ from agentruns.errors import (
     InvalidRequest,
     StoreConflict,
 )
+from agentruns.finding import agent_for, connection_for, is_same_role, one_spelling
 from agentruns.ids import notification_id_for
 from agentruns.model import Activity, ActivityInput, Trigger
 

@@ -11,19 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from agentruns.agent_reports import AgentReport, ToolCall
-from agentruns.comment import Comment, Mention
 from agentruns.durations import NO_HISTORY, DurationHistory
 from agentruns.errors import RunNotFound
-from agentruns.event_types import EventType
-from agentruns.outputs import Output, OutputRef
 from agentruns.polling import USUAL_DETECTION, Detection
-from agentruns.providers import Adapter
-from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.wait import OnApprovalExpired, Wait
-from agentruns.watching import Watch
+
+if TYPE_CHECKING:
+    from agentruns.agent_reports import AgentReport, ToolCall
+    from agentruns.comment import Comment, Mention
+    from agentruns.event_types import EventType
+    from agentruns.outputs import Output, OutputRef
+    from agentruns.providers import Adapter
+    from agentruns.statuses import ActivityStatus, RunStatus
+    from agentruns.watching import Watch
 
 T = TypeVar("T")
 

@@ -16,14 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from agentruns.definitions import OperatorKey
 from agentruns.errors import OperatorKeyNotFound, SecretMalformed
 from agentruns.ids import TENANT_PATTERN
 from agentruns.issued_keys import KeyMemory, key_pattern, new_key, sha256_of
-from agentruns.ports import Clock, OperatorKeyStore, SecretStore
 from agentruns.request_errors import ScopeDenied, Unauthenticated
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock, OperatorKeyStore, SecretStore
+    from agentruns.secret import Secret
 
 BOOTSTRAP_MEMORY = timedelta(minutes=5)
 BOOTSTRAP_KEY_ID = "bootstrap"

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from agentruns.durations import NO_HISTORY
-from agentruns.model import Activity, ActivityRecord, Observation, Run
 from agentruns.polling import PollPolicy, learned_until
-from agentruns.ports import LookMarkStore
 from agentruns.providers import LEENA
 from agentruns.statuses import RunStatus
 from agentruns.watching import SHORTEST_PARKED_WAIT, PlannedLooks, Watch, mark_of_answer
+
+if TYPE_CHECKING:
+    from agentruns.model import Activity, ActivityRecord, Observation, Run
+    from agentruns.ports import LookMarkStore
 
 
 def parked(

@@ -9,27 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agentruns.budget import BudgetState
-from agentruns.definitions import Agent, OperatorKey, Schedule
-from agentruns.durations import StoredDurations
-from agentruns.gate import Door, GateState
-from agentruns.model import (
-    Activity,
-    ActivityInput,
-    ActivityRecord,
-    Change,
-    Event,
-    Idempotency,
-    NewEvent,
-    Page,
-    Run,
-)
-from agentruns.providers import Connection
-from agentruns.statuses import ActivityStatus
-from agentruns.wait import Wait
-from agentruns.watching import Watch
+if TYPE_CHECKING:
+    from agentruns.budget import BudgetState
+    from agentruns.definitions import Agent, OperatorKey, Schedule
+    from agentruns.durations import StoredDurations
+    from agentruns.gate import Door, GateState
+    from agentruns.model import (
+        Activity,
+        ActivityInput,
+        ActivityRecord,
+        Change,
+        Event,
+        Idempotency,
+        NewEvent,
+        Page,
+        Run,
+    )
+    from agentruns.providers import Connection
+    from agentruns.statuses import ActivityStatus
+    from agentruns.wait import Wait
+    from agentruns.watching import Watch
 
 Clock = Callable[[], datetime]
 """The time, aware UTC."""

@@ -11,17 +11,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.activities import AcceptActivity
-from agentruns.agents import agent_for
-from agentruns.cancelling import CancelActivity
 from agentruns.definitions import ActivityRequest
 from agentruns.errors import ActivityEnded, AgentDisabled, InvalidRequest
+from agentruns.finding import agent_for
 from agentruns.model import Run, Trigger
-from agentruns.ports import ActivityStore, AgentStore, Clock
 from agentruns.providers import Adapter, LeapWorkflowAdapter, LeenaAopAdapter
 from agentruns.statuses import RunStatus
+
+if TYPE_CHECKING:
+    from agentruns.activities import AcceptActivity
+    from agentruns.cancelling import CancelActivity
+    from agentruns.ports import ActivityStore, AgentStore, Clock
 
 PROMPT = "This is a probe. Answer with one short sentence, without using any tool."
 TAG = "probe"

@@ -7,7 +7,10 @@ a problem (`lifecycle`).
 
 from __future__ import annotations
 
-from agentruns.model import Problem
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentruns.model import Problem
 
 AGENT_FAILED = "agent_failed"
 APPROVAL_REJECTED = "approval_rejected"

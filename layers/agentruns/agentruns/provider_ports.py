@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agentruns.bulk_runs import InputCsv
-from agentruns.providers import LeapConnection, LeenaConnection, LeenaCredentials
-from agentruns.secret import Secret
+if TYPE_CHECKING:
+    from agentruns.bulk_runs import InputCsv
+    from agentruns.providers import LeapConnection, LeenaConnection, LeenaCredentials
+    from agentruns.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from agentruns.errors import ConnectionOfOtherProvider
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.secret import Secret
 
 LEENA = "leena"
 LEAP = "leap"

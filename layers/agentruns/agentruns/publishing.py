@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.model import Event
-from agentruns.ports import EventBus
+if TYPE_CHECKING:
+    from agentruns.model import Event
+    from agentruns.ports import EventBus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import lifecycle, waits
 from agentruns.activities import AcceptActivity, start_execution
@@ -32,7 +32,6 @@ from agentruns.model import (
     Run,
     Trigger,
 )
-from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.problem_words import REASSIGNED
 from agentruns.providers import HumanAdapter
 from agentruns.statuses import ActivityStatus, RunStatus
@@ -41,7 +40,10 @@ from agentruns.transact import ATTEMPTS
 from agentruns.transitions import end_activity, new_event
 from agentruns.wait import LONGEST_WAIT, Wait, WaitKind
 from agentruns.wake import text_of
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock, Executions
+    from agentruns.waking import WakeExecution
 
 REASON_CONTEXT_KEY = "agentruns_reassign_reason"
 PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"

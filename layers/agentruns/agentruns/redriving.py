@@ -12,12 +12,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import lifecycle
 from agentruns.activities import Accepted, repeat, start_execution
 from agentruns.admission import at_first
-from agentruns.agents import agent_for, connection_for
 from agentruns.bulk_runs import require_bulk_runs
 from agentruns.durations import NO_HISTORY
 from agentruns.error_names import error_code, refusal_names
@@ -33,6 +32,7 @@ from agentruns.errors import (
     StoreContention,
 )
 from agentruns.event_types import EventType
+from agentruns.finding import agent_for, connection_for
 from agentruns.idempotency import body_sha256_of, idempotency_of
 from agentruns.ids import new_activity_id
 from agentruns.model import (
@@ -44,7 +44,6 @@ from agentruns.model import (
     Run,
     Trigger,
 )
-from agentruns.outputs import OutputStore
 from agentruns.ports import (
     ActivityFilter,
     ActivityStore,
@@ -58,6 +57,9 @@ from agentruns.run_outputs import find_output, refs_of
 from agentruns.statuses import ActivityStatus, RunStatus
 from agentruns.transact import ATTEMPTS
 from agentruns.transitions import new_event, touched
+
+if TYPE_CHECKING:
+    from agentruns.outputs import OutputStore
 
 PRIOR_OUTPUT_CONTEXT_KEY = "agentruns_prior_output"
 """Where the agent finds what the failed attempt had produced, when it had."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, starts
 from agentruns.errors import InvalidRequest, RunNotUnknown
 from agentruns.ids import activity_id_of
 from agentruns.model import ActivityRecord, Change, EvidenceSource
-from agentruns.ports import ActivityStore, Clock
 from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LEAP_WORKFLOW, LEENA_AOP
 from agentruns.refusals import WorkflowRunNotFound
 from agentruns.statuses import RunStatus
 from agentruns.transact import transact
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.waking import WakeExecution
 
 FindWorkflowRun = Callable[[ActivityRecord, str], WorkflowRun | None]
 """`workflows.LookAtWorkflowRun.find`."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentruns.agent_stores import DeltaStore
 from agentruns.deltas import Delta, LogPage, Seen, follow
 from agentruns.log_positions import LARGEST_NUMBER, LogPosition
-from agentruns.model import ActivityRecord, Run
-from agentruns.ports import ActivityStore, Clock
 from agentruns.providers import WEBHOOK_AGENT
+
+if TYPE_CHECKING:
+    from agentruns.agent_stores import DeltaStore
+    from agentruns.model import ActivityRecord, Run
+    from agentruns.ports import ActivityStore, Clock
 
 RANGES_LOOKED_UP = 8
 """Of missing numbers one by one; more of them are looked up in one range over all."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import OutputNotFound
-from agentruns.model import Run
 from agentruns.outputs import Output, OutputRef, OutputStore, output_of
 from agentruns.wake import text_of
+
+if TYPE_CHECKING:
+    from agentruns.model import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

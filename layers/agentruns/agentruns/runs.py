@@ -8,13 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import lifecycle, starts, telemetry, waits
-from agentruns.activities import AcceptActivity
-from agentruns.admitting import AdmitActivities
 from agentruns.error_names import error_code, permanent_error_names, refusal_names
-from agentruns.learning import LearnDurations
 from agentruns.model import (
     ActivityRecord,
     Admission,
@@ -26,12 +23,17 @@ from agentruns.model import (
 )
 from agentruns.parking import CountLooks, parked
 from agentruns.polling import PARK_FROM_SECONDS, PollPolicy, plan_next_start
-from agentruns.ports import ActivityStore, Clock, ScheduleStore
 from agentruns.routing import route, seconds_until, step, tells_itself
 from agentruns.statuses import RunStatus
 from agentruns.steps import NextStep, RunTask, Step
 from agentruns.transact import transact
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.activities import AcceptActivity
+    from agentruns.admitting import AdmitActivities
+    from agentruns.learning import LearnDurations
+    from agentruns.ports import ActivityStore, Clock, ScheduleStore
+    from agentruns.waking import WakeExecution
 
 _CUT_MESSAGE = re.compile(r'"errorMessage":\s*("(?:[^"\\]|\\.)*")')
 """The message in a cause whose end, a long stack trace, the state machine has cut off."""

@@ -11,12 +11,15 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from agentruns.agents import agent_for, require_connection
 from agentruns.bulk_runs import INPUT_CSV_URL, ValidateUrl, require_input_csv
 from agentruns.definitions import ActivityRequest, Agent, Schedule
 from agentruns.errors import AgentNotFound, InvalidRequest, ScheduleNotFound
-from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
+from agentruns.finding import agent_for, require_connection
+
+if TYPE_CHECKING:
+    from agentruns.ports import AgentStore, Clock, ConnectionStore, ScheduleStore
 
 OCCURRENCE = "<aws.scheduler.schedule-arn>@<aws.scheduler.scheduled-time>"
 """EventBridge Scheduler puts in which schedule fires and for when: the same in every attempt at

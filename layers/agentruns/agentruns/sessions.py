@@ -7,14 +7,17 @@ session is inside the agent; HTTP.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentruns.agent_keys import CallingAgent
 from agentruns.agent_records import AgentSession
-from agentruns.agent_stores import SessionStore
-from agentruns.agents import is_same_role
 from agentruns.errors import ActivityNotFound, RunNotFound
+from agentruns.finding import is_same_role
 from agentruns.ids import activity_id_of
-from agentruns.ports import ActivityStore, Clock
+
+if TYPE_CHECKING:
+    from agentruns.agent_keys import CallingAgent
+    from agentruns.agent_stores import SessionStore
+    from agentruns.ports import ActivityStore, Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

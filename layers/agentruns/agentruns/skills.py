@@ -11,14 +11,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from agentruns.agent_errors import SkillInUse, SkillNotFound
 from agentruns.agent_records import Skill, SkillReference, SkillSummary
-from agentruns.agent_stores import SkillStore
-from agentruns.definitions import Agent
 from agentruns.errors import InvalidRequest
 from agentruns.front_matter import FrontMatterFault, read_front_matter
-from agentruns.ports import AgentStore, Clock
+
+if TYPE_CHECKING:
+    from agentruns.agent_stores import SkillStore
+    from agentruns.definitions import Agent
+    from agentruns.ports import AgentStore, Clock
 
 CONTENT_LIMIT_BYTES = 100 * 1024
 REFERENCES_LIMIT = 20

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.model import Problem
 from agentruns.problem_words import cause_for
-from agentruns.statuses import ActivityStatus, RunStatus
+
+if TYPE_CHECKING:
+    from agentruns.model import Problem
+    from agentruns.statuses import ActivityStatus, RunStatus
 
 
 class NextStep(StrEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, waits
 from agentruns.actions import asked_before, require_room
@@ -20,9 +21,11 @@ from agentruns.idempotency import body_sha256_of
 from agentruns.ids import activity_id_of
 from agentruns.linking import VISIT_EVERY
 from agentruns.model import Activity, ActivityInput, ActivityRecord, Priority, Trigger
-from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.transact import ATTEMPTS
 from agentruns.wait import Wait, WaitKind
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore, Clock, Executions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,33 +15,36 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from agentruns import lifecycle, telemetry
 from agentruns.activities import start_execution
 from agentruns.admission import wait_on
-from agentruns.admitting import AdmitActivities
-from agentruns.checking import CheckRun
 from agentruns.errors import PermanentError, StoreConflict
 from agentruns.fair_queue import FairQueue, Lane, Turn
 from agentruns.look_marks import LanePass, ToDo
 from agentruns.model import ActivityRecord, Admission, Change, Run
 from agentruns.parking import planned_looks
-from agentruns.polling import PollPolicy
-from agentruns.ports import (
-    ActivityStore,
-    Clock,
-    ConnectionStore,
-    DueRun,
-    Executions,
-    LookMarkStore,
-)
-from agentruns.providers import Connection
-from agentruns.runs import SettleRun
 from agentruns.steps import NextStep, RunTask, Step
-from agentruns.tending import TendWaits
 from agentruns.transact import Decide, transact
-from agentruns.waking import WakeExecution
-from agentruns.watching import Watch
+
+if TYPE_CHECKING:
+    from agentruns.admitting import AdmitActivities
+    from agentruns.checking import CheckRun
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import (
+        ActivityStore,
+        Clock,
+        ConnectionStore,
+        DueRun,
+        Executions,
+        LookMarkStore,
+    )
+    from agentruns.providers import Connection
+    from agentruns.runs import SettleRun
+    from agentruns.tending import TendWaits
+    from agentruns.waking import WakeExecution
+    from agentruns.watching import Watch
 
 ENTRIES_PER_TICK = 100_000
 """What one tick reads from the index: every parked run, whether it has a look to do or not."""

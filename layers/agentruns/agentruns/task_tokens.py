@@ -11,12 +11,14 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import SecretMalformed
-from agentruns.ports import Clock, SecretStore
 from agentruns.request_errors import Unauthenticated
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock, SecretStore
 
 ISSUER = "agentruns"
 AUDIENCE = "agent-api"

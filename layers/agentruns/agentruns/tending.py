@@ -7,16 +7,19 @@ Idempotent, as all that the sweeper does. Not here: when (`Wait.due_at`), the ru
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns import telemetry, waits
-from agentruns.admitting import AdmitActivities
-from agentruns.cancelling import CancelActivity
 from agentruns.linking import VISIT_EVERY, LinkActivities
 from agentruns.model import ActivityRecord, Admission, Change
-from agentruns.ports import Clock
 from agentruns.transitions import touched
 from agentruns.wait import Decision, Wait
-from agentruns.waking import TransactAndWake
+
+if TYPE_CHECKING:
+    from agentruns.admitting import AdmitActivities
+    from agentruns.cancelling import CancelActivity
+    from agentruns.ports import Clock
+    from agentruns.waking import TransactAndWake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

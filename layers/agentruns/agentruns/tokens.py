@@ -31,7 +31,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import telemetry
 from agentruns.errors import (
@@ -40,10 +40,12 @@ from agentruns.errors import (
     PermanentError,
     SecretMalformed,
 )
-from agentruns.ports import Clock, LeaseStore, SecretStore
 from agentruns.provider_ports import LeenaApi, MintedToken
 from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock, LeaseStore, SecretStore
 
 LEASE_SECONDS = 30.0
 PATIENCE_SECONDS = 25.0

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agentruns.errors import StoreConflict, StoreContention
 from agentruns.model import ActivityRecord, Change, Run
-from agentruns.ports import ActivityStore
-from agentruns.wait import Wait
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityStore
+    from agentruns.wait import Wait
 
 ATTEMPTS = 8
 

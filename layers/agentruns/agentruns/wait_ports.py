@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from agentruns.comment import Comment
-from agentruns.model import Page
+if TYPE_CHECKING:
+    from agentruns.comment import Comment
+    from agentruns.model import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,17 @@ Where it could not be woken, the sweeper does it. Not here: what was stored, and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentruns.lifecycle import EXECUTION_GRACE
-from agentruns.model import Activity, ActivityRecord, Change, Run
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.routing import route
 from agentruns.steps import NextStep, Step
 from agentruns.transact import Decide, transact
+
+if TYPE_CHECKING:
+    from agentruns.model import Activity, ActivityRecord, Change, Run
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, Clock, Executions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agentruns.activities import AcceptActivity
 from agentruns.aws.clients import AwsClients
 from agentruns.settings import POLL_SETTINGS, Settings
 from agentruns.store.stores import DynamoDbStores
@@ -19,6 +18,7 @@ from agentruns.store.table import DynamoDbTable
 
 if TYPE_CHECKING:
     from agentruns import ports, provider_ports
+    from agentruns.activities import AcceptActivity
     from agentruns.adapters.base_urls import Ports
     from agentruns.adapters.http import JsonHttp
     from agentruns.admitting import AdmitActivities
@@ -55,6 +55,7 @@ def now() -> datetime:
 
 @functools.cache
 def accept_activity() -> AcceptActivity:
+    from agentruns.activities import AcceptActivity
     from agentruns.adapters.base_urls import validate_file_url
 
     allow = Settings.load("allow_private_networks").allows_private_networks

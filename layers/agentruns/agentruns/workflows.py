@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns import evidence, lifecycle
-from agentruns.api_keys import StoredApiKeys
 from agentruns.bulk_runs import InputCsv, require_bulk_runs
 from agentruns.dispatching import Dispatch
 from agentruns.errors import AgentrunsError, StartUnknown, TransientError, UpstreamUnavailable
-from agentruns.hook_urls import HookUrls
 from agentruns.model import (
     Activity,
     ActivityInput,
@@ -30,14 +28,18 @@ from agentruns.model import (
     Run,
     StartAccepted,
 )
-from agentruns.polling import PollPolicy
-from agentruns.ports import ActivityStore, Clock, ConnectionStore
-from agentruns.provider_ports import LeapApi, WorkflowRun
 from agentruns.providers import LeapConnection, require_leap
 from agentruns.refusals import ApiKeyRejected, WorkflowRunNotFound
 from agentruns.routing import planned, route
 from agentruns.statuses import RunStatus
-from agentruns.steps import RunTask, Step
+
+if TYPE_CHECKING:
+    from agentruns.api_keys import StoredApiKeys
+    from agentruns.hook_urls import HookUrls
+    from agentruns.polling import PollPolicy
+    from agentruns.ports import ActivityStore, Clock, ConnectionStore
+    from agentruns.provider_ports import LeapApi, WorkflowRun
+    from agentruns.steps import RunTask, Step
 
 WORKFLOW_STATUSES: Mapping[str, RunStatus] = {
     "queued": RunStatus.RUNNING,

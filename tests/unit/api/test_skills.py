@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentruns.agent_errors import SkillNotFound
-from agentruns.agents import agent_for
+from agentruns.finding import agent_for
 from agentruns.skills import SkillsOfAgent, skills_context
 from tests.unit.api.driver import AGENT, SKILL, Api
 

@@ -180,20 +180,10 @@ def modules() -> dict[str, Path]:
 
 @functools.cache
 def imports(path: Path) -> set[str]:
-    """The modules a file imports, anywhere in it but under TYPE_CHECKING; `from a import b` is
+    """The modules a file imports, anywhere in it, under TYPE_CHECKING too; `from a import b` is
     `a.b`."""
-    tree = ast.parse(path.read_text())
-    ignored = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
-        for statement in branch.body
-        for node in ast.walk(statement)
-    }
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in ignored:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -120,6 +120,7 @@ def test_use_cases_know_no_technology():
         "dispatching",
         "evidence",
         "fair_queue",
+        "finding",
         "front_matter",
         "gated_leena",
         "gating",

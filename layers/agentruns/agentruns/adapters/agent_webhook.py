@@ -10,15 +10,17 @@ section "Signature scheme"; what is signed is what is sent, byte by byte.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from agentruns.adapters.http import Answer, NoAnswer, encode_json
 from agentruns.adapters.reply_fields import describe, encodings
-from agentruns.agent_ports import AgentCredentials
 from agentruns.errors import AgentrunsError, InvalidRequest, StartUnknown, UpstreamUnavailable
-from agentruns.ports import Clock
 from agentruns.refusals import AgentRefused
+
+if TYPE_CHECKING:
+    from agentruns.agent_ports import AgentCredentials
+    from agentruns.ports import Clock
 
 _TRY_LATER = frozenset({429, 503})
 

@@ -21,8 +21,7 @@ own connection and closes it. GETs share kept-alive ones, dropped when idle for 
 **Limits.** Connect 3 s per address, 10 s between two reads, 20 s in all once connected: a
 timer shuts the socket down, since timeouts per read never end a reply that drips, be it in its
 headers or in its body. 1 MiB of body, or what the caller of a GET takes. `Accept-Encoding:
-identity`, and an encoded body is not decoded but refused, so there is nothing to inflate. Name
-resolution has the resolver's own limits.
+identity`, and an encoded body is refused, not decoded. Name resolution has the resolver's limits.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -47,7 +46,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from agentruns.adapters.addresses import PrivateAddress, connect, resolve
 from agentruns.adapters.base_urls import USUAL_PORTS, Ports, validate_url
 from agentruns.adapters.json_reply import UnreadableJson, parse_json, retry_after_seconds
-from agentruns.ports import Clock
+
+if TYPE_CHECKING:
+    from agentruns.ports import Clock
 
 CONNECT_SECONDS, READ_SECONDS, DEADLINE_SECONDS = 3.0, 10.0, 20.0
 IDLE_SECONDS = 15.0

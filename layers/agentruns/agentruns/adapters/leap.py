@@ -16,7 +16,7 @@ is the URL of a bulk run's CSV, which may be signed. Bulk runs: the dialect `run
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentruns.adapters.http import Answer, NoAnswer
 from agentruns.adapters.leap_run import RUN_ID, parse_bulk_run, parse_run
@@ -29,7 +29,6 @@ from agentruns.errors import (
     UpstreamUnavailable,
     UpstreamUnreadable,
 )
-from agentruns.provider_ports import WorkflowRun
 from agentruns.providers import LeapConnection, LeapDialect
 from agentruns.refusals import (
     ApiKeyRejected,
@@ -37,7 +36,10 @@ from agentruns.refusals import (
     WorkflowRejected,
     WorkflowRunNotFound,
 )
-from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.provider_ports import WorkflowRun
+    from agentruns.secret import Secret
 
 WORKFLOWS_PATH = "/v1/workflows"
 RUNS_PATH = "/v1/runs"

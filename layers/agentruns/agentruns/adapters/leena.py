@@ -33,7 +33,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentruns.adapters.http import Answer, NoAnswer
 from agentruns.adapters.reply_fields import describe, encodings, text, timestamp
@@ -45,7 +45,6 @@ from agentruns.errors import (
     UpstreamUnreadable,
 )
 from agentruns.provider_ports import AopAccepted, AopObservation, MintedToken
-from agentruns.providers import LeenaConnection, LeenaCredentials
 from agentruns.refusals import (
     AopItemNotFound,
     AopNotFound,
@@ -55,6 +54,9 @@ from agentruns.refusals import (
     TokenRejected,
 )
 from agentruns.secret import Secret
+
+if TYPE_CHECKING:
+    from agentruns.providers import LeenaConnection, LeenaCredentials
 
 TOKEN_PATH = "/api/v1.0/oauth/token"  # noqa: S105  # a path
 EXECUTE_PATH = "/api/v1/external/aop/execute"

@@ -10,9 +10,11 @@ import base64
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from agentruns.adapters.http import Answer
+if TYPE_CHECKING:
+    from agentruns.adapters.http import Answer
 
 DETAIL_LENGTH = 200
 _LONGEST_TEXT = 256

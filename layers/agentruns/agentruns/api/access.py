@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agentruns.errors import NotFound
 from agentruns.ids import NAME_PATTERN
 from agentruns.operator_keys import Caller, Scope
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Router
+
+    from agentruns.errors import NotFound
 
 CALLER = "caller"
 """Under this the app leaves the authenticated caller in the request's context."""

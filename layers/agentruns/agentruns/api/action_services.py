@@ -6,17 +6,20 @@ Not here: the rest of them (`agent_services`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentruns.actions import CreateApproval, ReportBlocker, RequestReview
-from agentruns.activities import AcceptActivity
 from agentruns.commenting import AddComment
-from agentruns.linking import LinkActivities
 from agentruns.mentions import NotifyAgents
-from agentruns.ports import ActivityStore, Clock, Executions
 from agentruns.reassigning import Reassign
 from agentruns.subtasks import CreateSubtask
-from agentruns.wait_ports import CommentStore
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.activities import AcceptActivity
+    from agentruns.linking import LinkActivities
+    from agentruns.ports import ActivityStore, Clock, Executions
+    from agentruns.wait_ports import CommentStore
+    from agentruns.waking import WakeExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

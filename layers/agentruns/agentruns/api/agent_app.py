@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
@@ -21,10 +21,12 @@ from agentruns.api.agent_routes.reports import report_routes
 from agentruns.api.agent_routes.runs import callback_routes, run_routes
 from agentruns.api.agent_routes.sessions import session_routes
 from agentruns.api.agent_routes.skills import skill_routes
-from agentruns.api.agent_services import AgentServices
 from agentruns.api.front import Front, LambdaApp, new_resolver
-from agentruns.api.intake import Request
 from agentruns.request_errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from agentruns.api.agent_services import AgentServices
+    from agentruns.api.intake import Request
 
 CHALLENGE = 'Bearer realm="agentruns", ApiKey realm="agentruns"'
 PREFIX = "/agent/v1"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from agentruns.api.problems import ProblemDocument
+if TYPE_CHECKING:
+    from agentruns.api.problems import ProblemDocument
 
 CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "BAD_REQUEST",

@@ -6,18 +6,26 @@ Not here: which ports they are (`wiring`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentruns.agent_health import CheckAgentHealth
-from agentruns.agent_keys import AgentKeyring
-from agentruns.agent_results import AgentOfRun, AgentRuns, DeliverResult, ReadContext, RenewToken
-from agentruns.agent_stores import SessionStore
-from agentruns.agent_streams import ReceiveDelta, ReportToolCall
-from agentruns.api.action_services import ActionServices
-from agentruns.ports import Clock
-from agentruns.probing import ProbeAgent
-from agentruns.sessions import StoreSession
-from agentruns.skills import SkillsOfAgent
-from agentruns.task_tokens import TaskTokens
+if TYPE_CHECKING:
+    from agentruns.agent_health import CheckAgentHealth
+    from agentruns.agent_keys import AgentKeyring
+    from agentruns.agent_results import (
+        AgentOfRun,
+        AgentRuns,
+        DeliverResult,
+        ReadContext,
+        RenewToken,
+    )
+    from agentruns.agent_stores import SessionStore
+    from agentruns.agent_streams import ReceiveDelta, ReportToolCall
+    from agentruns.api.action_services import ActionServices
+    from agentruns.ports import Clock
+    from agentruns.probing import ProbeAgent
+    from agentruns.sessions import StoreSession
+    from agentruns.skills import SkillsOfAgent
+    from agentruns.task_tokens import TaskTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from agentruns.api.front import Front, LambdaApp, new_resolver
-from agentruns.api.intake import Request
 from agentruns.api.problems import nothing_more
 from agentruns.api.routes.activities import activity_routes
 from agentruns.api.routes.agent_health import agent_health_routes
@@ -25,7 +24,10 @@ from agentruns.api.routes.runs import run_routes
 from agentruns.api.routes.schedules import schedule_routes
 from agentruns.api.routes.skills import skill_routes
 from agentruns.api.routes.waits import wait_routes
-from agentruns.api.services import ApiServices
+
+if TYPE_CHECKING:
+    from agentruns.api.intake import Request
+    from agentruns.api.services import ApiServices
 
 CHALLENGE = 'ApiKey realm="agentruns"'
 DOCUMENT_PATH = "/v1/openapi.json"

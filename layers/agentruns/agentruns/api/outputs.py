@@ -12,11 +12,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
 from agentruns.request_errors import OutputTooLarge, RangeNotSatisfiable
-from agentruns.run_outputs import ReadableOutput
+
+if TYPE_CHECKING:
+    from agentruns.run_outputs import ReadableOutput
 
 ANSWER_LIMIT_BYTES = 2_500_000
 

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentruns.activities import AcceptActivity
-from agentruns.admitting import AdmitActivities
-from agentruns.agent_credentials import StoredAgentCredentials
-from agentruns.agent_health import CheckAgentHealth
 from agentruns.agent_keys import IssueAgentKey, ListAgentKeys, RevokeAgentKey
-from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
 from agentruns.agents import DeleteAgent, RotateSigningSecret, StoreAgent, ValidateAgentUrl
 from agentruns.api.wait_services import WaitServices, wait_services_over
-from agentruns.cancelling import CancelActivity
-from agentruns.connection_checks import CheckConnection
 from agentruns.connections import (
     DeleteConnection,
     EndpointsFor,
@@ -26,26 +20,35 @@ from agentruns.connections import (
     ValidateBaseUrl,
 )
 from agentruns.operator_keys import IssueOperatorKey, OperatorKeyring, RevokeOperatorKey
-from agentruns.outputs import OutputStore
-from agentruns.parking import CountLooks
-from agentruns.ports import (
-    ActivityStore,
-    AgentStore,
-    Clock,
-    ConnectionStore,
-    Executions,
-    OperatorKeyStore,
-    ScheduleStore,
-    SecretStore,
-)
-from agentruns.probing import ProbeAgent
 from agentruns.redriving import RedriveActivities, RedriveActivity
 from agentruns.resolving import CheckFound, FindWorkflowRun, ResolveRun
 from agentruns.run_log import ReadRunLog
 from agentruns.schedules import StoreSchedule
 from agentruns.skills import DeleteSkill, StoreSkill
-from agentruns.wait_ports import CommentStore, Inbox
-from agentruns.waking import WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.activities import AcceptActivity
+    from agentruns.admitting import AdmitActivities
+    from agentruns.agent_credentials import StoredAgentCredentials
+    from agentruns.agent_health import CheckAgentHealth
+    from agentruns.agent_stores import AgentKeyStore, DeltaStore, SkillStore, ToolCallStore
+    from agentruns.cancelling import CancelActivity
+    from agentruns.connection_checks import CheckConnection
+    from agentruns.outputs import OutputStore
+    from agentruns.parking import CountLooks
+    from agentruns.ports import (
+        ActivityStore,
+        AgentStore,
+        Clock,
+        ConnectionStore,
+        Executions,
+        OperatorKeyStore,
+        ScheduleStore,
+        SecretStore,
+    )
+    from agentruns.probing import ProbeAgent
+    from agentruns.wait_ports import CommentStore, Inbox
+    from agentruns.waking import WakeExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

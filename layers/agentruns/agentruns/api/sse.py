@@ -8,8 +8,10 @@ API Gateway's REST APIs buffer answers, so nothing can be streamed; the client c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from agentruns.api.schemas.run_log import EventAnswer
+if TYPE_CHECKING:
+    from agentruns.api.schemas.run_log import EventAnswer
 
 EVENT_STREAM = "text/event-stream"
 RETRY_MILLISECONDS = 2000

@@ -6,15 +6,18 @@ Not here: the rest of them (`services`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentruns.activities import AcceptActivity
 from agentruns.commenting import AddComment
 from agentruns.deciding import DecideApproval, ResolveHumanTask
 from agentruns.inbox import ListInbox
 from agentruns.mentions import NotifyAgents
-from agentruns.ports import ActivityStore, Clock
-from agentruns.wait_ports import CommentStore, Inbox
 from agentruns.waking import TransactAndWake, WakeExecution
+
+if TYPE_CHECKING:
+    from agentruns.activities import AcceptActivity
+    from agentruns.ports import ActivityStore, Clock
+    from agentruns.wait_ports import CommentStore, Inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentruns.model import Event
 from agentruns.problem_words import IN_OWN_WORDS
 from agentruns.store.values import write_time
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+    from agentruns.model import Event
 
 SOURCE = "agentruns"
 MAX_ENTRIES = 10

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from agentruns.errors import OutputNotFound
-from agentruns.outputs import Output
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+    from agentruns.outputs import Output
 
 
 _MISSING = frozenset({"NoSuchKey", "AccessDenied"})

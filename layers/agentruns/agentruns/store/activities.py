@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import ActivityNotFound, SettingsMissing
 from agentruns.ids import other_spelling
@@ -29,7 +29,6 @@ from agentruns.model import (
     Page,
     Run,
 )
-from agentruns.outputs import OutputStore
 from agentruns.ports import ActivityFilter, DueRun, Slots
 from agentruns.store import keys
 from agentruns.store.comment_items import comment_writes
@@ -51,7 +50,10 @@ from agentruns.store.tool_calls import tool_call_writes
 from agentruns.store.values import Row, read_time, to_item, write_time
 from agentruns.store.wait_items import read_wait, wait_row
 from agentruns.store.watches import read_watch
-from agentruns.wait import Wait
+
+if TYPE_CHECKING:
+    from agentruns.outputs import OutputStore
+    from agentruns.wait import Wait
 
 MAX_LISTING_QUERIES = 5
 FILTERED_PAGE_SIZE = 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agentruns.definitions import Agent
 from agentruns.errors import AgentNotFound
 from agentruns.model import OnStartUnknown, RetryPolicy
@@ -13,9 +15,11 @@ from agentruns.store.settings_json import (
     detection_to_json,
     retry_to_json,
 )
-from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
 from agentruns.wait import OnApprovalExpired
+
+if TYPE_CHECKING:
+    from agentruns.store.table import DynamoDbTable
 
 
 class DynamoDbAgentStore:

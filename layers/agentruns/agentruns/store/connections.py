@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.errors import ConnectionNotFound
 from agentruns.providers import (
@@ -15,8 +15,10 @@ from agentruns.providers import (
     require_leena,
 )
 from agentruns.store.keys import connections_key
-from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_time, write_time
+
+if TYPE_CHECKING:
+    from agentruns.store.table import DynamoDbTable
 
 
 class DynamoDbConnectionStore:

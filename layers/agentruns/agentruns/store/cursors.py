@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from typing import TYPE_CHECKING
 
 from agentruns.errors import ActivityNotFound, InvalidRequest
 from agentruns.ids import require_activity_id
-from agentruns.ports import ActivityFilter
+
+if TYPE_CHECKING:
+    from agentruns.ports import ActivityFilter
 
 _CHECK_CHARACTERS = 16
 

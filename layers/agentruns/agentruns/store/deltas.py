@@ -8,14 +8,17 @@ once do: the count is written as it was read, and who lost that race reads it ag
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from agentruns.agent_stores import Stretch
 from agentruns.deltas import Delta
 from agentruns.errors import StoreConflict, StoreContention
-from agentruns.model import Run
 from agentruns.store import keys
 from agentruns.store.table import ABSENT, Condition, DynamoDbTable, Put
 from agentruns.store.values import Row, read_time, write_time
+
+if TYPE_CHECKING:
+    from agentruns.model import Run
 
 KEPT = timedelta(days=90)
 ATTEMPTS = 10

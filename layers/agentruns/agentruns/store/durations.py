@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from agentruns.durations import DurationHistory, StoredDurations
 from agentruns.store.keys import durations_key
 from agentruns.store.table import ABSENT, DynamoDbTable, Put, at_version
-from agentruns.store.values import Row
+
+if TYPE_CHECKING:
+    from agentruns.store.values import Row
 
 KEPT_UNUSED = timedelta(days=90)
 

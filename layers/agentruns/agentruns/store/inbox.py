@@ -8,15 +8,18 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from typing import TYPE_CHECKING
 
-from agentruns.comment import Comment
 from agentruns.errors import InvalidRequest
 from agentruns.model import Page
 from agentruns.store import keys
 from agentruns.store.comment_items import read_comment
-from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_time, to_item
 from agentruns.wait_ports import InboxEntry
+
+if TYPE_CHECKING:
+    from agentruns.comment import Comment
+    from agentruns.store.table import DynamoDbTable
 
 _CHECK_CHARACTERS = 16
 

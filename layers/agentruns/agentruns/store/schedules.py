@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentruns.definitions import ActivityRequest, Schedule
 from agentruns.errors import ScheduleNotFound
 from agentruns.model import OnStartUnknown, Priority
 from agentruns.store.keys import schedules_key
 from agentruns.store.settings_json import adapter_from_json, adapter_to_json
-from agentruns.store.table import DynamoDbTable
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
+
+if TYPE_CHECKING:
+    from agentruns.store.table import DynamoDbTable
 
 
 class DynamoDbScheduleStore:

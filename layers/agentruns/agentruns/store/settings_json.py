@@ -4,7 +4,8 @@ them.
 
 from __future__ import annotations
 
-from agentruns.model import RetryPolicy
+from typing import TYPE_CHECKING
+
 from agentruns.polling import USUAL_DETECTION, Detection
 from agentruns.providers import (
     HUMAN,
@@ -17,6 +18,9 @@ from agentruns.providers import (
     WebhookAgentAdapter,
 )
 from agentruns.store.values import read_json
+
+if TYPE_CHECKING:
+    from agentruns.model import RetryPolicy
 
 
 def adapter_to_json(adapter: Adapter) -> dict[str, str]:

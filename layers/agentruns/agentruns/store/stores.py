@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agentruns.store.table import DynamoDbTable
-
 if TYPE_CHECKING:
     from agentruns.agent_stores import (
         AgentKeyStore,
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
         ScheduleStore,
     )
     from agentruns.store.inbox import DynamoDbInbox
+    from agentruns.store.table import DynamoDbTable
 
 
 class DynamoDbStores:

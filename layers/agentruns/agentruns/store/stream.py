@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentruns.model import Event
 from agentruns.store.items import read_event
 from agentruns.store.keys import EVENT_PREFIX
 from agentruns.store.values import from_item
+
+if TYPE_CHECKING:
+    from agentruns.model import Event
 
 
 def event_of_record(record: Mapping[str, Any]) -> Event | None:

@@ -7,13 +7,16 @@ audit and billing as long as the activity; the keys 90 days, longer than any run
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from agentruns.agent_reports import ToolCall, ToolCallStatus
 from agentruns.agent_stores import Stretch
-from agentruns.model import Run
 from agentruns.store import keys
 from agentruns.store.table import ABSENT, Delete, DynamoDbTable, Put
 from agentruns.store.values import Row, read_json, read_time, write_json, write_time
+
+if TYPE_CHECKING:
+    from agentruns.model import Run
 
 KEYS_KEPT = timedelta(days=90)
 LARGEST_NUMBER = 99_999_999

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from agentruns.agents import agent_for
 from agentruns.api.access import require_name, tenant_of
 from agentruns.api.routes.parameters import NewName, new_router, no_content
 from agentruns.api.schemas.agents import (
@@ -18,6 +17,7 @@ from agentruns.api.schemas.agents import (
 )
 from agentruns.api.services import ApiServices
 from agentruns.errors import AgentNotFound
+from agentruns.finding import agent_for
 from agentruns.operator_keys import Scope
 
 _TAGS = ["agents"]
