@@ -50,14 +50,22 @@ class CheckFound:
         run, own_type = record.run(run_id), record.activity.adapter.type
         field = FOUND_FIELDS[found.adapter_type]
         if found.adapter_type != own_type:
-            fault = f"run {run_id} is of type {own_type}; give {FOUND_FIELDS[own_type]} instead"
-            raise InvalidRequest([(field, fault)])
+            raise InvalidRequest([(field, f"run {run_id} is of type {own_type}{_hint(own_type)}")])
         if own_type != LEAP_WORKFLOW or run.status is not RunStatus.START_UNKNOWN:
             return
         try:
             self.find_workflow_run(record, found.remote_id)
         except WorkflowRunNotFound as error:
             raise InvalidRequest([(field, str(error))]) from error
+
+
+def _hint(own_type: str) -> str:
+    if own_type in FOUND_FIELDS:
+        return f"; give {FOUND_FIELDS[own_type]} instead"
+    return (
+        ", whose runs have no id at a provider: what took it says so by its first call; give "
+        "not_started where nothing was"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

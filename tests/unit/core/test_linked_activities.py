@@ -9,6 +9,7 @@ import pytest
 
 from agentruns.errors import InvalidRequest
 from agentruns.model import Priority
+from agentruns.resolving import FOUND_FIELDS, CheckFound, Found
 from agentruns.statuses import RunStatus
 from agentruns.wait_errors import RunEnded
 from agentruns.wake import briefing
@@ -283,6 +284,18 @@ class TestReassign:
         desk.reassign(to_user_id="ada")
         (item,) = desk.world.list_inbox(TENANT, 10, None).items
         assert "not mine" == item.title
+
+    @pytest.mark.parametrize("adapter_type", list(FOUND_FIELDS))
+    def test_nothing_found_at_a_provider_is_an_agents_or_a_persons_run(self, desk, adapter_type):
+        world, run_id = desk.world, desk.run_id
+        check_found = CheckFound(activities=world.store, find_workflow_run=lambda *_: None)
+        task_id = world.record(desk.reassign(to_user_id="ada").new_activity_id).current_run.run_id
+        found = Found(adapter_type=adapter_type, remote_id="0")
+        for own, own_type in ((run_id, "webhook"), (task_id, "human")):
+            with pytest.raises(InvalidRequest) as refused:
+                check_found(TENANT, own, found)
+            assert [FOUND_FIELDS[adapter_type]] == [field for field, _ in refused.value.problems]
+            assert f"is of type {own_type}, whose runs have no id" in str(refused.value)
 
     def test_a_task_that_nobody_does_fails(self, desk):
         new_id = desk.reassign(to_user_id="ada").new_activity_id
