@@ -120,44 +120,26 @@ def _what_the_provider_does(record: ActivityRecord) -> tuple[bool, str]:
         return True, "its run had ended"
     if provider == HUMAN:
         return True, "it was a person's task; it is in the inbox no more"
+    if run.remote_id is None and run.dispatch_id is None:
+        return True, "the provider had not been asked to start it"
+    return False, f"cancel_unsupported: {_what_goes_on(provider, run)}"
+
+
+def _what_goes_on(provider: str, run: Run) -> str:
+    """Of a run whose start was sent: where, and what to look for."""
     if provider == WEBHOOK:
-        return _what_an_agent_does(run)
-    if provider == LEAP:
-        return _what_leap_does(run)
-    if run.remote_id is not None:
-        return False, (
-            f"cancel_unsupported: Leena AI has no call to stop an AOP; item {run.remote_id} goes "
-            "on there. Abort it in the Leena AI dashboard if it must stop"
+        return (
+            f"an agent is not told; its next call for {run.run_id} is answered 401, and until then "
+            "it may go on"
         )
-    if run.dispatch_id is not None:
-        return False, (
-            "cancel_unsupported: the start was sent and its answer is not known; look for "
-            f"agentruns_run_id {run.run_id} in Leena AI"
-        )
-    return True, _NOT_ASKED
-
-
-def _what_leap_does(run: Run) -> tuple[bool, str]:
-    if run.remote_id is not None:
-        return False, (
-            "cancel_unsupported: Leap has no call to stop a workflow; run "
-            f"{run.remote_id} goes on there"
-        )
-    if run.dispatch_id is not None:
-        return False, (
-            "cancel_unsupported: the start was sent and its answer is not known; look in Leap for "
-            f"a run whose webhook URL has {run.run_id}"
-        )
-    return True, _NOT_ASKED
-
-
-def _what_an_agent_does(run: Run) -> tuple[bool, str]:
-    if run.dispatch_id is not None:
-        return False, (
-            f"cancel_unsupported: an agent is not told; its next call for {run.run_id} is answered "
-            "401, and until then it may go on"
-        )
-    return True, _NOT_ASKED
-
-
-_NOT_ASKED = "the provider had not been asked to start it"
+    is_leap = provider == LEAP
+    if run.remote_id is None:
+        where = f"in Leap for a run whose webhook URL has {run.run_id}"
+        mark = where if is_leap else f"for agentruns_run_id {run.run_id} in Leena AI"
+        return f"the start was sent and its answer is not known; look {mark}"
+    if is_leap:
+        return f"Leap has no call to stop a workflow; run {run.remote_id} goes on there"
+    return (
+        f"Leena AI has no call to stop an AOP; item {run.remote_id} goes on there. Abort it in the "
+        "Leena AI dashboard if it must stop"
+    )

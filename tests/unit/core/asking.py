@@ -29,10 +29,20 @@ from agentruns.wait import (
     Wait,
 )
 from tests.fakes.driver import Driver
-from tests.fakes.world import TENANT, WRITER, World
+from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER, World
 
 OPERATOR = "operator:k1"
+EDITOR = "lead-editor"
 WRITE = ActivityRequest(agent_role=WRITER, message="write", title="An article")
+
+
+def world_with_an_editor() -> World:
+    """Where a second agent of one's own can be given work."""
+    world = World()
+    world.put_agent(role=EDITOR, adapter=WRITER_ADAPTER)
+    signing = {"signing_secrets": ["whsec_" + "c2VjcmV0" * 4]}
+    world.secrets.put(f"agentruns/test/agents/{TENANT}/{EDITOR}", signing, "")
+    return world
 
 
 class Desk:

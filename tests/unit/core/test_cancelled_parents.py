@@ -9,21 +9,16 @@ import pytest
 from agentruns.model import Change
 from agentruns.statuses import RunStatus
 from agentruns.wait import LONGEST_WAIT
-from tests.fakes.world import ROLE, TENANT, WRITER_ADAPTER, World
-from tests.unit.core.asking import Desk
+from tests.fakes.world import ROLE, TENANT, WRITER_ADAPTER
+from tests.unit.core.asking import EDITOR, Desk, world_with_an_editor
 from tests.unit.core.invariants import check_invariants
 
-EDITOR = "lead-editor"
 MINUTE = 60
 
 
 @pytest.fixture
 def desk():
-    world = World()
-    world.put_agent(role=EDITOR, adapter=WRITER_ADAPTER)
-    signing = {"signing_secrets": ["whsec_" + "c2VjcmV0" * 4]}
-    world.secrets.put(f"agentruns/test/agents/{TENANT}/{EDITOR}", signing, "")
-    desk = Desk(world)
+    desk = Desk(world_with_an_editor())
     yield desk
     for _, activity_id in list(desk.world.store._entries):
         check_invariants(desk.world, activity_id)

@@ -13,21 +13,16 @@ from agentruns.resolving import FOUND_FIELDS, CheckFound, Found
 from agentruns.statuses import RunStatus
 from agentruns.wait_errors import RunEnded
 from agentruns.wake import briefing
-from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER, World
-from tests.unit.core.asking import WRITE, Desk
+from tests.fakes.world import TENANT, WRITER, WRITER_ADAPTER
+from tests.unit.core.asking import EDITOR, WRITE, Desk, world_with_an_editor
 from tests.unit.core.invariants import check_invariants
 
 DAY = 86_400
-EDITOR = "lead-editor"
 
 
 @pytest.fixture
 def desk():
-    world = World()
-    world.put_agent(role=EDITOR, adapter=WRITER_ADAPTER)
-    signing = {"signing_secrets": ["whsec_" + "c2VjcmV0" * 4]}
-    world.secrets.put(f"agentruns/test/agents/{TENANT}/{EDITOR}", signing, "")
-    desk = Desk(world)
+    desk = Desk(world_with_an_editor())
     yield desk
     for _, activity_id in list(desk.world.store._entries):
         check_invariants(desk.world, activity_id)
